@@ -1,0 +1,29 @@
+using System.Collections.Generic;
+
+namespace Quire.Tensors;
+
+/// <summary>
+/// What a linear layer is made of, before a backend has taken it: one or more parts stacked along the output features (a fused
+/// q|k|v or gate|up is several parts), and an optional bias over all outputs. Further kinds of parts hold quantised layouts.
+/// </summary>
+public sealed record LinearSource(string Name, IReadOnlyList<LinearPart> Parts, IReadOnlyList<HostMatrix>? Biases = null);
+
+/// <summary>A block of output features of a <see cref="LinearSource"/>.</summary>
+public abstract record LinearPart(int OutFeatures, int InFeatures);
+
+/// <summary>An unquantised part: [outFeatures, inFeatures], F32, F16 or BF16.</summary>
+public sealed record DensePart(HostMatrix Weight) : LinearPart(Weight.Rows, Weight.Columns);
+
+/// <summary>
+/// The weight of y = x Wᵀ + b in the form that its backend multiplies from. Made by <see cref="IBackend.CreateLinear(LinearSource)"/>, opaque to
+/// models.
+/// </summary>
+public abstract class LinearWeight(int outFeatures, int inFeatures)
+{
+    public int OutFeatures { get; } = outFeatures;
+
+    public int InFeatures { get; } = inFeatures;
+
+    /// <summary>Bytes read from memory to multiply one row: what bounds the speed of decoding.</summary>
+    public abstract long SizeInBytes { get; }
+}
