@@ -1,0 +1,60 @@
+using System;
+using System.Collections.Generic;
+using Quire.Models.Architectures;
+using Quire.Models.Config;
+using Quire.Tensors;
+
+namespace Quire.Models;
+
+/// <summary>The architectures that can be computed, by the class name in config.json.</summary>
+public static class ArchitectureRegistry
+{
+    /// <summary>Class names that are supported.</summary>
+    public static IReadOnlyList<string> Supported { get; } =
+    [
+        "LlamaForCausalLM",
+    ];
+
+    /// <summary>What the checkpoint's architecture makes of its config.json.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="type">Element type of the weights, to which some families round constants.</param>
+    /// <exception cref="CheckpointException">No architecture, none that is supported, or an impossible value.</exception>
+    public static ModelDefinition Define(HfConfig config, DType type)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        foreach (string architecture in config.Architectures)
+        {
+            if (Define(architecture, config, type) is { } definition)
+            {
+                return definition;
+            }
+        }
+
+        throw Unknown(config);
+    }
+
+    private static ModelDefinition? Define(string architecture, HfConfig config, DType type) => architecture switch
+    {
+        "LlamaForCausalLM" => Llama.Define(config),
+        _ => null,
+    };
+
+    private static CheckpointException Unknown(HfConfig config)
+    {
+        string supported = $"supported are {string.Join(", ", Supported)}";
+        if (config.Architectures.Count == 0)
+        {
+            return new CheckpointException(CheckpointProblem.Configuration, $"{HfConfig.FileName} names no architectures; {supported}");
+        }
+
+        string name = config.Architectures[0];
+        string nearest = Supported[0];
+        foreach (string candidate in Supported)
+        {
+            nearest = EditDistance.Between(name, candidate) < EditDistance.Between(name, nearest) ? candidate : nearest;
+        }
+
+        return new CheckpointException(
+            CheckpointProblem.Unsupported, $"the architecture {name} is not supported; the nearest is {nearest}; {supported}");
+    }
+}

@@ -1,0 +1,74 @@
+using System;
+using System.Collections.Generic;
+using Quire.Models.Config;
+using Quire.Models.Rope;
+using Quire.Tensors;
+
+namespace Quire.Models.Architectures;
+
+/// <summary>The keys that nearly every decoder's config.json shares, read with their limits.</summary>
+internal static class CommonConfig
+{
+    private const int MaxVocabulary = 1 << 24;
+    private const int MaxWidth = 1 << 20;
+    private const int MaxLayers = 4096;
+    private const int MaxHeads = 4096;
+    private const int MaxHeadDim = 4096;
+    private const int MaxPositions = 1 << 30;
+
+    public static int VocabularySize(ConfigSection config) => config.Int32("vocab_size", 1, MaxVocabulary);
+
+    public static int HiddenSize(ConfigSection config) => config.Int32("hidden_size", 1, MaxWidth);
+
+    public static int InnerSize(ConfigSection config) => config.Int32("intermediate_size", 1, MaxWidth);
+
+    public static int LayerCount(ConfigSection config) => config.Int32("num_hidden_layers", 1, MaxLayers);
+
+    public static int Positions(ConfigSection config, int fallback) => config.Int32("max_position_embeddings", 1, MaxPositions, fallback);
+
+    /// <summary>Heads and their size; missing key-value heads mean as many as heads, a missing head size means hidden / heads.</summary>
+    public static SelfAttentionSpec Attention(ConfigSection config, int? defaultHeadDim = null)
+    {
+        int heads = config.Int32("num_attention_heads", 1, MaxHeads);
+        int kvHeads = config.Int32("num_key_value_heads", 1, MaxHeads, heads);
+        if (heads % kvHeads != 0)
+        {
+            throw config.Invalid("num_key_value_heads", $"is {kvHeads}, which does not divide num_attention_heads, {heads}");
+        }
+
+        int hidden = HiddenSize(config);
+        int headDim = config.OptionalInt32("head_dim", 1, MaxHeadDim) ?? defaultHeadDim ?? HeadDim(config, hidden, heads);
+        return new SelfAttentionSpec { Heads = heads, KvHeads = kvHeads, HeadDim = headDim, Scale = (float)(1 / Math.Sqrt(headDim)) };
+    }
+
+    public static NormSpec RmsNorm(ConfigSection config, double defaultEpsilon, float weightOffset = 0) =>
+        new(NormKind.Rms, (float)config.Double("rms_norm_eps", 0, 1, defaultEpsilon), weightOffset);
+
+    /// <summary>The activation of hidden_act or hidden_activation.</summary>
+    public static Activation Activation(ConfigSection config, Activation fallback)
+    {
+        string key = config.Has("hidden_activation") ? "hidden_activation" : "hidden_act";
+        return config.String(key) switch
+        {
+            null => fallback,
+            "silu" or "swish" => Tensors.Activation.Silu,
+            "gelu_pytorch_tanh" or "gelu_new" or "gelu_fast" => Tensors.Activation.GeluTanh,
+            "gelu" => Tensors.Activation.GeluErf,
+            "relu" => Tensors.Activation.Relu,
+            { } other => throw config.Invalid(key, $"is '{other}'; supported are silu, gelu, gelu_new, gelu_pytorch_tanh, relu"),
+        };
+    }
+
+    /// <summary>Layers that are all alike.</summary>
+    public static IReadOnlyList<LayerSpec> SameLayers(ConfigSection config, RopeSpec? rope, FeedForwardSpec feedForward, int slidingWindow = 0)
+    {
+        var layers = new LayerSpec[LayerCount(config)];
+        Array.Fill(layers, new LayerSpec { Rope = rope, FeedForward = feedForward, SlidingWindow = slidingWindow });
+        return layers;
+    }
+
+    private static int HeadDim(ConfigSection config, int hidden, int heads) =>
+        hidden % heads == 0
+            ? hidden / heads
+            : throw config.Invalid("num_attention_heads", $"is {heads}, which does not divide hidden_size, {hidden}, and there is no head_dim");
+}

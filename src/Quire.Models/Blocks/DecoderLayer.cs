@@ -1,0 +1,27 @@
+using Quire.Tensors;
+
+namespace Quire.Models.Blocks;
+
+/// <summary>Attention and feed-forward, each joined to the residual stream, with norms before, after, or both.</summary>
+internal sealed class DecoderLayer
+{
+    public Norm? AttentionNorm { get; init; }
+
+    public required Attention Attention { get; init; }
+
+    public Norm? AfterAttentionNorm { get; init; }
+
+    public Norm? FeedForwardNorm { get; init; }
+
+    public required FeedForward FeedForward { get; init; }
+
+    public Norm? AfterFeedForwardNorm { get; init; }
+
+    public void Forward(ref ResidualStream stream, ForwardContext context, in KvCacheLayer cache, DecoderWorkspace workspace)
+    {
+        Attention.Forward(stream.Enter(AttentionNorm), context, cache, workspace, stream.Branch);
+        stream.Leave(AfterAttentionNorm);
+        FeedForward.Forward(stream.Enter(FeedForwardNorm), workspace, stream.Branch);
+        stream.Leave(AfterFeedForwardNorm);
+    }
+}

@@ -1,0 +1,26 @@
+using Quire.Tensors;
+
+namespace Quire.Models.Blocks;
+
+/// <summary>A dense feed-forward block: gated (down(act(gate x) · up x)) or plain (down(act(up x))).</summary>
+internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, LinearWeight input, LinearWeight output)
+{
+    /// <summary>y = feedForward(x). x and y [tokens, hidden] may be the same.</summary>
+    public void Forward(Tensor x, DecoderWorkspace workspace, Tensor y)
+    {
+        Tensor projected = workspace.FeedForwardInput(x.Rows, spec);
+        ops.Linear(x, input, projected);
+        Tensor inner = projected;
+        if (spec.Gated)
+        {
+            inner = workspace.FeedForwardInner(x.Rows, spec);
+            ops.GatedActivation(spec.Activation, projected, inner);
+        }
+        else
+        {
+            ops.Activate(spec.Activation, inner);
+        }
+
+        ops.Linear(inner, output, y);
+    }
+}

@@ -1,0 +1,105 @@
+using System.Collections.Generic;
+using Quire.Models.Blocks;
+using Quire.Models.Rope;
+using Quire.Models.Weights;
+using Quire.Tensors;
+
+namespace Quire.Models;
+
+/// <summary>Turns bound weights into the blocks of a model on a backend.</summary>
+internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, WeightBinder binder, IBackend backend, HostMemory host, int maxModelLength)
+{
+    private readonly Dictionary<RopeSpec, RopeTable> _ropeTables = [];
+
+    /// <summary>Bytes of linear layers and embeddings as the backend keeps them.</summary>
+    public long WeightBytes { get; private set; }
+
+    public Tensor Embedding() => Matrix(slots.Embedding);
+
+    /// <summary>The vectors of the positions from 0 on, or none.</summary>
+    public Tensor PositionEmbedding()
+    {
+        if (slots.PositionEmbedding is not { } slot)
+        {
+            return default;
+        }
+
+        int offset = spec.LearnedPositions!.Offset;
+        return Matrix(slot).RowRange(offset, slot.Rows - offset);
+    }
+
+    public DecoderLayer[] Layers()
+    {
+        var layers = new DecoderLayer[spec.Layers.Count];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            layers[i] = Layer(spec.Layers[i], slots.Layers[i]);
+        }
+
+        return layers;
+    }
+
+    public Norm FinalNorm() => Norm(slots.FinalNorm)!;
+
+    public LinearWeight Head(Tensor embedding) => slots.Head is { } head ? Linear(head) : backend.CreateLinear(embedding);
+
+    private DecoderLayer Layer(LayerSpec layer, LayerSlots slot)
+    {
+        SelfAttentionSpec shape = spec.Attention;
+        var attention = new AttentionSpec(shape.Heads, shape.KvHeads, shape.HeadDim, shape.Scale, layer.SlidingWindow, shape.LogitSoftCap);
+        return new DecoderLayer
+        {
+            AttentionNorm = Norm(slot.AttentionNorm),
+            Attention = new Attention(backend.Ops, shape, attention)
+            {
+                Qkv = Linear(slot.Qkv),
+                QueryNorm = Norm(slot.QueryNorm),
+                KeyNorm = Norm(slot.KeyNorm),
+                Rope = layer.Rope is null ? null : Rope(layer.Rope),
+                Output = Linear(slot.AttentionOutput),
+            },
+            AfterAttentionNorm = Norm(slot.AfterAttentionNorm),
+            FeedForwardNorm = Norm(slot.FeedForwardNorm),
+            FeedForward = new FeedForward(backend.Ops, layer.FeedForward, Linear(slot.FeedForwardInput), Linear(slot.FeedForwardOutput)),
+            AfterFeedForwardNorm = Norm(slot.AfterFeedForwardNorm),
+        };
+    }
+
+    private Tensor Matrix(TensorSlot slot)
+    {
+        HostMatrix matrix = binder.Matrix(slot);
+        WeightBytes += matrix.SizeInBytes;
+        return backend.Upload(matrix);
+    }
+
+    private LinearWeight Linear(LinearSlot slot)
+    {
+        LinearWeight weight = backend.CreateLinear(binder.Linear(slot));
+        WeightBytes += weight.SizeInBytes;
+        return weight;
+    }
+
+    /// <summary>Weights of norms are small and are kept in the activation type, so that kernels need not convert them.</summary>
+    private Norm? Norm(NormSlot? slot)
+    {
+        if (slot is null)
+        {
+            return null;
+        }
+
+        Tensor weight = backend.Upload(binder.Matrix(slot.Weight), backend.ActivationType);
+        Tensor bias = slot.Bias is null ? default : backend.Upload(binder.Matrix(slot.Bias), backend.ActivationType);
+        return new Norm(backend.Ops, spec.Norm, weight, bias);
+    }
+
+    private RopeTable Rope(RopeSpec rope)
+    {
+        if (!_ropeTables.TryGetValue(rope, out RopeTable table))
+        {
+            table = RopeTableBuilder.Build(rope, maxModelLength, backend, host);
+            _ropeTables.Add(rope, table);
+        }
+
+        return table;
+    }
+}

@@ -1,0 +1,163 @@
+using System.Collections.Generic;
+using System.Globalization;
+
+namespace Quire.Models.Weights;
+
+/// <summary>
+/// The explicit table of every tensor of a decoder, derived from its spec and its names. Loading, checking, dummy weights and the memory
+/// plan all read this one table.
+/// </summary>
+public sealed class DecoderSlots
+{
+    private readonly DecoderSpec _spec;
+    private readonly DecoderNames _names;
+
+    public DecoderSlots(ModelDefinition definition)
+    {
+        _spec = definition.Spec;
+        _names = definition.Names;
+        Embedding = new TensorSlot(_names.Embedding + ".weight", _spec.VocabularySize, _spec.HiddenSize, WeightRole.Embedding);
+        PositionEmbedding = _spec.LearnedPositions is { } positions
+            ? new TensorSlot(_names.PositionEmbedding + ".weight", positions.Rows, _spec.HiddenSize, WeightRole.Embedding)
+            : null;
+        var layers = new LayerSlots[_spec.Layers.Count];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            layers[i] = Layer(string.Format(CultureInfo.InvariantCulture, _names.LayerPrefix, i), _spec.Layers[i]);
+        }
+
+        Layers = layers;
+        FinalNorm = Norm(_names.FinalNorm, _spec.HiddenSize);
+        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.HiddenSize, false);
+    }
+
+    public TensorSlot Embedding { get; }
+
+    public TensorSlot? PositionEmbedding { get; }
+
+    public IReadOnlyList<LayerSlots> Layers { get; }
+
+    public NormSlot FinalNorm { get; }
+
+    /// <summary>The output head, or null when it is the embedding.</summary>
+    public LinearSlot? Head { get; }
+
+    /// <summary>Every tensor once, in the order of computation.</summary>
+    public IEnumerable<TensorSlot> All()
+    {
+        yield return Embedding;
+        if (PositionEmbedding is not null)
+        {
+            yield return PositionEmbedding;
+        }
+
+        foreach (LayerSlots layer in Layers)
+        {
+            foreach (TensorSlot slot in OfLayer(layer))
+            {
+                yield return slot;
+            }
+        }
+
+        foreach (TensorSlot slot in Of(FinalNorm))
+        {
+            yield return slot;
+        }
+
+        foreach (TensorSlot slot in Of(Head))
+        {
+            yield return slot;
+        }
+    }
+
+    /// <summary>True for a tensor that a checkpoint may carry although this model does not read it.</summary>
+    public bool Ignores(string name)
+    {
+        if (_spec.TiedEmbeddings && name == _names.Head + ".weight")
+        {
+            return true;
+        }
+
+        foreach (string ending in _names.IgnoredEndings)
+        {
+            if (name.EndsWith(ending, System.StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private LayerSlots Layer(string prefix, LayerSpec layer)
+    {
+        SelfAttentionSpec attention = _spec.Attention;
+        FeedForwardSpec feedForward = layer.FeedForward;
+        bool before = _spec.NormPlacement is NormPlacement.Before or NormPlacement.BeforeAndAfter;
+        bool after = _spec.NormPlacement is NormPlacement.After or NormPlacement.BeforeAndAfter;
+        bool queryKeyNorm = attention.QueryKeyNorm != QueryKeyNorm.None;
+        bool wholeRow = attention.QueryKeyNorm == QueryKeyNorm.AllHeads;
+        IReadOnlyList<int> qkvRows = _names.Qkv.Count == 1 ? [attention.QkvSize] : [attention.QuerySize, attention.KvSize, attention.KvSize];
+        IReadOnlyList<int> inputRows = _names.FeedForwardInput.Count == 1 ? [feedForward.InputSize] : [feedForward.InnerSize, feedForward.InnerSize];
+        return new LayerSlots
+        {
+            AttentionNorm = before ? Norm(prefix + _names.AttentionNorm, _spec.HiddenSize) : null,
+            Qkv = Linear(prefix, _names.Qkv, qkvRows, _spec.HiddenSize, attention.QkvBias),
+            QueryNorm = queryKeyNorm ? Norm(prefix + _names.QueryNorm, wholeRow ? attention.QuerySize : attention.HeadDim) : null,
+            KeyNorm = queryKeyNorm ? Norm(prefix + _names.KeyNorm, wholeRow ? attention.KvSize : attention.HeadDim) : null,
+            AttentionOutput = Linear(prefix, [_names.AttentionOutput], [_spec.HiddenSize], attention.QuerySize, attention.OutputBias),
+            AfterAttentionNorm = after ? Norm(prefix + _names.AfterAttentionNorm, _spec.HiddenSize) : null,
+            FeedForwardNorm = before ? Norm(prefix + _names.FeedForwardNorm, _spec.HiddenSize) : null,
+            FeedForwardInput = Linear(prefix, _names.FeedForwardInput, inputRows, _spec.HiddenSize, feedForward.Bias),
+            FeedForwardOutput = Linear(prefix, [_names.FeedForwardOutput], [_spec.HiddenSize], feedForward.InnerSize, feedForward.Bias),
+            AfterFeedForwardNorm = after ? Norm(prefix + _names.AfterFeedForwardNorm, _spec.HiddenSize) : null,
+        };
+    }
+
+    private NormSlot Norm(string module, int size) => new(
+        new TensorSlot(module + ".weight", 1, size, WeightRole.NormWeight),
+        _spec.Norm.Bias ? new TensorSlot(module + ".bias", 1, size, WeightRole.NormBias) : null);
+
+    private static LinearSlot Linear(string prefix, IReadOnlyList<string> modules, IReadOnlyList<int> rows, int columns, bool bias)
+    {
+        var parts = new TensorSlot[modules.Count];
+        var biases = bias ? new TensorSlot[modules.Count] : null;
+        for (int i = 0; i < parts.Length; i++)
+        {
+            parts[i] = new TensorSlot(prefix + modules[i] + ".weight", rows[i], columns, WeightRole.Linear);
+            if (biases is not null)
+            {
+                biases[i] = new TensorSlot(prefix + modules[i] + ".bias", 1, rows[i], WeightRole.Bias);
+            }
+        }
+
+        return new LinearSlot(prefix + string.Join('|', modules), parts, biases);
+    }
+
+    private static IEnumerable<TensorSlot> OfLayer(LayerSlots layer)
+    {
+        IEnumerable<TensorSlot>[] groups =
+        [
+            Of(layer.AttentionNorm), Of(layer.Qkv), Of(layer.QueryNorm), Of(layer.KeyNorm), Of(layer.AttentionOutput),
+            Of(layer.AfterAttentionNorm), Of(layer.FeedForwardNorm), Of(layer.FeedForwardInput), Of(layer.FeedForwardOutput),
+            Of(layer.AfterFeedForwardNorm),
+        ];
+        foreach (IEnumerable<TensorSlot> group in groups)
+        {
+            foreach (TensorSlot slot in group)
+            {
+                yield return slot;
+            }
+        }
+    }
+
+    private static IEnumerable<TensorSlot> Of(NormSlot? norm) => norm switch
+    {
+        null => [],
+        { Bias: null } => [norm.Weight],
+        _ => [norm.Weight, norm.Bias],
+    };
+
+    private static IEnumerable<TensorSlot> Of(LinearSlot? linear) =>
+        linear is null ? [] : [.. linear.Parts, .. linear.Biases ?? []];
+}

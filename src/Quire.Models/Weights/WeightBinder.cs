@@ -1,0 +1,162 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using Quire.Tensors;
+
+namespace Quire.Models.Weights;
+
+/// <summary>How much of a model has been loaded.</summary>
+public readonly record struct LoadProgress(long BytesDone, long BytesTotal);
+
+/// <summary>
+/// Fills the slots of a model from a weight source. All faults of a checkpoint are found before anything is loaded, and reported in
+/// one error. Matrices come out in the model's element type: as they lie when they are stored in it, converted otherwise.
+/// </summary>
+public sealed class WeightBinder
+{
+    private readonly IWeightSource _source;
+    private readonly DType _modelType;
+    private readonly HostMemory _converted;
+    private readonly IProgress<LoadProgress>? _progress;
+    private readonly long _bytesTotal;
+    private long _bytesDone;
+
+    /// <summary>Checks that the source holds exactly the slots.</summary>
+    /// <param name="slots">What the model needs.</param>
+    /// <param name="source">What there is.</param>
+    /// <param name="modelType">Element type of matrices: F32, F16 or BF16.</param>
+    /// <param name="converted">Memory for what must be converted; it outlives the model.</param>
+    /// <param name="progress">Told after every tensor, or null.</param>
+    /// <exception cref="CheckpointException">Tensors are missing, unused, or have another shape or an unusable type.</exception>
+    public WeightBinder(DecoderSlots slots, IWeightSource source, DType modelType, HostMemory converted, IProgress<LoadProgress>? progress)
+    {
+        ArgumentNullException.ThrowIfNull(slots);
+        ArgumentNullException.ThrowIfNull(source);
+        _source = source;
+        _modelType = modelType;
+        _converted = converted;
+        _progress = progress;
+        _bytesTotal = Check(slots, source);
+    }
+
+    /// <summary>A matrix in the model's type, or a vector as one row in its stored type.</summary>
+    public HostMatrix Matrix(TensorSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        WeightTensor tensor = _source.Find(slot.Name)!;
+        var matrix = new HostMatrix(tensor.Data, tensor.Type!.Value, slot.Rows, slot.Columns);
+        if (!slot.IsVector && matrix.Type != _modelType)
+        {
+            matrix = HostConversion.Convert(matrix, _modelType, _converted);
+        }
+
+        _bytesDone += tensor.SizeInBytes;
+        _progress?.Report(new LoadProgress(_bytesDone, _bytesTotal));
+        return matrix;
+    }
+
+    /// <summary>The parts and biases of a linear layer.</summary>
+    public LinearSource Linear(LinearSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        var parts = new List<LinearPart>();
+        foreach (TensorSlot part in slot.Parts)
+        {
+            parts.Add(new DensePart(Matrix(part)));
+        }
+
+        if (slot.Biases is null)
+        {
+            return new LinearSource(slot.Name, parts);
+        }
+
+        var biases = new List<HostMatrix>();
+        foreach (TensorSlot bias in slot.Biases)
+        {
+            biases.Add(Matrix(bias));
+        }
+
+        return new LinearSource(slot.Name, parts, biases);
+    }
+
+    /// <summary>Returns the bytes of all slots, or throws one error that lists every fault.</summary>
+    private static long Check(DecoderSlots slots, IWeightSource source)
+    {
+        var missing = new List<string>();
+        var wrong = new List<string>();
+        var used = new HashSet<string>();
+        long bytes = 0;
+        foreach (TensorSlot slot in slots.All())
+        {
+            used.Add(slot.Name);
+            WeightTensor? tensor = source.Find(slot.Name);
+            if (tensor is null)
+            {
+                missing.Add(slot.Name);
+            }
+            else if (Fault(slot, tensor) is { } fault)
+            {
+                wrong.Add(fault);
+            }
+            else
+            {
+                bytes += tensor.SizeInBytes;
+            }
+        }
+
+        var unused = new List<string>();
+        foreach (string name in source.Names)
+        {
+            if (!used.Contains(name) && !slots.Ignores(name))
+            {
+                unused.Add(name);
+            }
+        }
+
+        if (missing.Count + wrong.Count + unused.Count > 0)
+        {
+            throw new CheckpointException(CheckpointProblem.WeightMismatch, Describe(missing, wrong, unused));
+        }
+
+        return bytes;
+    }
+
+    private static string? Fault(TensorSlot slot, WeightTensor tensor)
+    {
+        bool sameShape = tensor.Shape.Count == slot.Shape.Count;
+        for (int i = 0; sameShape && i < slot.Shape.Count; i++)
+        {
+            sameShape = tensor.Shape[i] == slot.Shape[i];
+        }
+
+        if (!sameShape)
+        {
+            return $"{slot.Name} has the shape {WeightTensor.Describe(tensor.Shape)} instead of {WeightTensor.Describe(slot.Shape)}";
+        }
+
+        return tensor.Type is DType.F32 or DType.F16 or DType.BF16
+            ? null
+            : $"{slot.Name} has the type {tensor.TypeName}, but only F32, F16 and BF16 can be used here";
+    }
+
+    private static string Describe(List<string> missing, List<string> wrong, List<string> unused)
+    {
+        var text = new StringBuilder("the checkpoint does not fit its config.json");
+        if (missing.Count > 0)
+        {
+            text.Append("; missing (").Append(missing.Count).Append("): ").Append(NameGroups.Describe(missing));
+        }
+
+        if (wrong.Count > 0)
+        {
+            text.Append("; wrong (").Append(wrong.Count).Append("): ").AppendJoin(", ", wrong);
+        }
+
+        if (unused.Count > 0)
+        {
+            text.Append("; not used by this architecture (").Append(unused.Count).Append("): ").Append(NameGroups.Describe(unused));
+        }
+
+        return text.ToString();
+    }
+}

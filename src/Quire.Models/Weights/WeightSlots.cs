@@ -1,0 +1,62 @@
+using System.Collections.Generic;
+
+namespace Quire.Models.Weights;
+
+/// <summary>What a tensor is for, which decides how it is initialised when there is no checkpoint.</summary>
+public enum WeightRole
+{
+    Embedding,
+    Linear,
+    Bias,
+    NormWeight,
+    NormBias,
+}
+
+/// <summary>A tensor that a model needs: its name in the checkpoint and the shape that config.json implies.</summary>
+/// <param name="Name">Full name in the checkpoint.</param>
+/// <param name="Rows">Output features of a matrix; 1 for a vector.</param>
+/// <param name="Columns">Input features of a matrix; length of a vector.</param>
+/// <param name="Role">What it is for.</param>
+public sealed record TensorSlot(string Name, int Rows, int Columns, WeightRole Role)
+{
+    /// <summary>True when the checkpoint stores [Columns] instead of [Rows, Columns].</summary>
+    public bool IsVector => Role is not (WeightRole.Embedding or WeightRole.Linear);
+
+    public long ElementCount => (long)Rows * Columns;
+
+    /// <summary>The shape that the checkpoint must state.</summary>
+    public IReadOnlyList<long> Shape => IsVector ? [Columns] : [Rows, Columns];
+}
+
+/// <summary>A linear layer: parts stacked along the output features, with or without biases.</summary>
+/// <param name="Name">For messages.</param>
+/// <param name="Parts">One slot a part.</param>
+/// <param name="Biases">One slot a part, or null.</param>
+public sealed record LinearSlot(string Name, IReadOnlyList<TensorSlot> Parts, IReadOnlyList<TensorSlot>? Biases);
+
+/// <summary>The weight of a norm and its bias, when it has one.</summary>
+public sealed record NormSlot(TensorSlot Weight, TensorSlot? Bias);
+
+/// <summary>All weights of one layer; null for what the architecture does not have.</summary>
+public sealed record LayerSlots
+{
+    public NormSlot? AttentionNorm { get; init; }
+
+    public required LinearSlot Qkv { get; init; }
+
+    public NormSlot? QueryNorm { get; init; }
+
+    public NormSlot? KeyNorm { get; init; }
+
+    public required LinearSlot AttentionOutput { get; init; }
+
+    public NormSlot? AfterAttentionNorm { get; init; }
+
+    public NormSlot? FeedForwardNorm { get; init; }
+
+    public required LinearSlot FeedForwardInput { get; init; }
+
+    public required LinearSlot FeedForwardOutput { get; init; }
+
+    public NormSlot? AfterFeedForwardNorm { get; init; }
+}

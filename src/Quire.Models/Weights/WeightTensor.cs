@@ -1,0 +1,39 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Text;
+using Quire.Tensors;
+
+namespace Quire.Models.Weights;
+
+/// <summary>One tensor of a checkpoint, where it lies in host memory: row-major, little-endian, without gaps.</summary>
+/// <param name="Name">Its name in the checkpoint.</param>
+/// <param name="TypeName">Its element type as the file spells it.</param>
+/// <param name="Type">The same for computing, or null for a type that no operation takes (BOOL, I16, …).</param>
+/// <param name="Shape">Dimensions, outermost first; empty for a scalar.</param>
+/// <param name="Data">Address of the first byte, valid until the source is disposed.</param>
+/// <param name="SizeInBytes">Bytes of the whole tensor.</param>
+public sealed record WeightTensor(string Name, string TypeName, DType? Type, IReadOnlyList<long> Shape, nint Data, long SizeInBytes)
+{
+    /// <summary>The shape as text, such as <c>[32000, 2048]</c>.</summary>
+    public static string Describe(IReadOnlyList<long> shape)
+    {
+        var text = new StringBuilder("[");
+        for (int i = 0; i < shape.Count; i++)
+        {
+            text.Append(i == 0 ? "" : ", ").Append(shape[i].ToString(CultureInfo.InvariantCulture));
+        }
+
+        return text.Append(']').ToString();
+    }
+}
+
+/// <summary>Where the tensors of a model come from: files, or a generator.</summary>
+public interface IWeightSource : IDisposable
+{
+    /// <summary>Names of all tensors that the source holds.</summary>
+    IReadOnlyCollection<string> Names { get; }
+
+    /// <summary>The tensor of that name, or null.</summary>
+    WeightTensor? Find(string name);
+}

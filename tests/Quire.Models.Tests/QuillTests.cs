@@ -1,0 +1,39 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Text.Json;
+using Quire.Models.Tests.Support;
+using Quire.Tensors.Reference;
+
+namespace Quire.Models.Tests;
+
+/// <summary>The model that ships with the repository against what transformers computed for it.</summary>
+public class QuillTests
+{
+    [Fact]
+    public void Quill_gives_prompts_the_log_probabilities_that_transformers_gives_them()
+    {
+        string path = TestFolders.Shared("goldens", "quill.json");
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+        using var backend = new ReferenceBackend();
+        using DecoderModel model = DecoderModel.Load(
+            TestFolders.Quill, backend, new ModelOptions { MaxBatchedTokens = 256, MaxLogitRows = 64, MaxModelLength = 1024 });
+
+        // The shortest prompts, because the reference backend is slow.
+        foreach (JsonElement golden in document.RootElement.EnumerateArray().OrderBy(x => x.GetProperty("prompt_token_ids").GetArrayLength()).Take(2))
+        {
+            int[] prompt = Golden.Integers(golden.GetProperty("prompt_token_ids"));
+            var driver = new ModelDriver(backend, model);
+            float[][] logits = driver.StepForAllRows(new Chunk(driver.NewSequence(), prompt));
+            double sum = 0;
+            for (int i = 1; i < prompt.Length; i++)
+            {
+                sum += Logits.LogProbability(logits[i - 1], prompt[i]);
+            }
+
+            double expected = golden.GetProperty("prompt_logprob_sum").GetDouble();
+            Assert.True(Math.Abs(sum - expected) <= 5e-4 * Math.Abs(expected), $"the log-probability of a prompt is {sum} instead of {expected}");
+            Assert.Equal(golden.GetProperty("greedy_token_ids")[0].GetInt32(), Logits.ArgMax(logits[^1]));
+        }
+    }
+}
