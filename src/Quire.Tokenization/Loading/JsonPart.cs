@@ -1,0 +1,168 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Text.Json;
+
+namespace Quire.Tokenization.Loading;
+
+/// <summary>
+/// One value of a JSON file together with where it stands, so that every complaint names the file, the field and the value. Reads only what
+/// it is asked for; whatever has another shape than asked is a <see cref="TokenizerException"/>.
+/// </summary>
+internal readonly struct JsonPart
+{
+    // Nothing in these files nests deeper than about ten levels; the reader refuses the rest before it can exhaust the stack.
+    private const int DepthMax = 64;
+    private const long FileBytesMax = 512L << 20;
+    private const int ShownMax = 80;
+
+    private readonly string _file;
+    private readonly string _path;
+    private readonly JsonElement _element;
+
+    private JsonPart(string file, string path, JsonElement element)
+    {
+        _file = file;
+        _path = path;
+        _element = element;
+    }
+
+    public JsonValueKind Kind => _element.ValueKind;
+
+    public bool IsNull => _element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
+
+    public JsonElement Element => _element;
+
+    /// <summary>Parses a file; the root must be an object.</summary>
+    public static JsonPart ReadFile(string path)
+    {
+        try
+        {
+            long length = new FileInfo(path).Length;
+            if (length > FileBytesMax)
+                throw new TokenizerException($"{path} has {length} bytes; at most {FileBytesMax} are read.");
+            return Parse(Path.GetFileName(path), File.ReadAllBytes(path));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new TokenizerException($"{path} cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Parses the bytes of a file; the root must be an object.</summary>
+    public static JsonPart Parse(string file, ReadOnlyMemory<byte> json)
+    {
+        // A byte order mark is no part of the text.
+        if (json.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]))
+            json = json[3..];
+        try
+        {
+            var root = new JsonPart(file, string.Empty, JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = DepthMax }));
+            return root.Kind == JsonValueKind.Object ? root : throw root.Error("must be an object");
+        }
+        catch (JsonException exception)
+        {
+            throw new TokenizerException($"{file} is not valid JSON: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>The complaint that this value <paramref name="problem"/>.</summary>
+    public TokenizerException Error(string problem)
+    {
+        string where = _path.Length == 0 ? _file : $"{_file}: {_path}";
+        if (_element.ValueKind == JsonValueKind.Undefined)
+            return new TokenizerException($"{where} {problem}; it is missing.");
+        string shown = _element.ValueKind switch
+        {
+            JsonValueKind.Object => "an object",
+            JsonValueKind.Array => "an array",
+            JsonValueKind.String => $"\"{Text()}\"",
+            _ => _element.GetRawText(),
+        };
+        return new TokenizerException($"{where} {problem}; it is {(shown.Length > ShownMax ? shown[..ShownMax] + "…" : shown)}.");
+    }
+
+    /// <summary>A field of this object, as an undefined part when it is absent.</summary>
+    public JsonPart Field(string name)
+    {
+        if (_element.ValueKind != JsonValueKind.Object)
+            throw Error("must be an object");
+        string path = _path.Length == 0 ? name : $"{_path}.{name}";
+        try
+        {
+            return new JsonPart(_file, path, _element.TryGetProperty(name, out JsonElement value) ? value : default);
+        }
+        catch (InvalidOperationException exception)
+        {
+            // A field name with half a surrogate pair in it, met on the way.
+            throw new TokenizerException($"{_file}: {path} stands beside a field name that is not valid Unicode.", exception);
+        }
+    }
+
+    public IEnumerable<JsonPart> Items()
+    {
+        if (_element.ValueKind != JsonValueKind.Array)
+            throw Error("must be an array");
+        int index = 0;
+        foreach (JsonElement item in _element.EnumerateArray())
+            yield return new JsonPart(_file, $"{_path}[{index++}]", item);
+    }
+
+    public IEnumerable<(string Name, JsonPart Value)> Fields()
+    {
+        if (_element.ValueKind != JsonValueKind.Object)
+            throw Error("must be an object");
+        foreach (JsonProperty field in _element.EnumerateObject())
+        {
+            string name = NameOf(field);
+            yield return (name, new JsonPart(_file, _path.Length == 0 ? name : $"{_path}.{name}", field.Value));
+        }
+    }
+
+    public string Text()
+    {
+        if (_element.ValueKind != JsonValueKind.String)
+            throw Error("must be a string");
+        try
+        {
+            return _element.GetString()!;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new TokenizerException($"{_file}: {_path} is not valid Unicode.", exception);
+        }
+    }
+
+    public string? OptionalText() => IsNull ? null : Text();
+
+    public bool Flag(bool absent) => _element.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Null or JsonValueKind.Undefined => absent,
+        _ => throw Error("must be true or false"),
+    };
+
+    /// <summary>An integer within bounds, both included.</summary>
+    public int Integer(int least, int most)
+    {
+        if (_element.ValueKind != JsonValueKind.Number || !_element.TryGetInt32(out int value) || value < least || value > most)
+            throw Error($"must be an integer from {least} to {most}");
+        return value;
+    }
+
+    /// <summary>The <c>type</c> of a component.</summary>
+    public string TypeName() => Field("type").Text();
+
+    private string NameOf(JsonProperty field)
+    {
+        try
+        {
+            return field.Name;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new TokenizerException($"{_file}: {_path} has a field name that is not valid Unicode.", exception);
+        }
+    }
+}

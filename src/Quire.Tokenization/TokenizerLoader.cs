@@ -1,0 +1,50 @@
+using System;
+using System.IO;
+using Quire.Tokenization.Loading;
+
+namespace Quire.Tokenization;
+
+/// <summary>Makes a tokenizer from the files of a model folder.</summary>
+public static class TokenizerLoader
+{
+    private const string TokenizerFile = "tokenizer.json";
+    private const string ConfigFile = "tokenizer_config.json";
+    private const string SpecialTokensFile = "special_tokens_map.json";
+
+    /// <summary>
+    /// Reads <c>tokenizer.json</c> and, where present, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> of a folder.
+    /// Byte-pair models are supported, byte-level (GPT-2, Llama-3, Qwen, Mistral-Nemo) and SentencePiece-style (Llama-2, Gemma).
+    /// </summary>
+    /// <exception cref="TokenizerException">A file is missing, broken, or asks for something that is not supported.</exception>
+    public static ITokenizer Load(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        string path = Path.Combine(folder, TokenizerFile);
+        if (!File.Exists(path))
+        {
+            throw new TokenizerException(
+                $"{folder} has no {TokenizerFile}. Other vocabulary formats (tokenizer.model, vocab.json, tekken.json) are not read; "
+                + "save the tokenizer with the Hugging Face library to get one.");
+        }
+        var config = new TokenizerConfig();
+        foreach (string name in (string[])[ConfigFile, SpecialTokensFile])
+        {
+            string configPath = Path.Combine(folder, name);
+            if (File.Exists(configPath))
+                config.Merge(JsonPart.ReadFile(configPath));
+        }
+        return TokenizerJsonReader.Read(JsonPart.ReadFile(path), config);
+    }
+
+    /// <summary>The same from the contents of the files.</summary>
+    /// <param name="tokenizerJson">The bytes of <c>tokenizer.json</c>.</param>
+    /// <param name="configJson">The bytes of <c>tokenizer_config.json</c>; empty when there is none.</param>
+    /// <exception cref="TokenizerException">A file is broken, or asks for something that is not supported.</exception>
+    public static ITokenizer Parse(ReadOnlyMemory<byte> tokenizerJson, ReadOnlyMemory<byte> configJson = default)
+    {
+        var config = new TokenizerConfig();
+        if (!configJson.IsEmpty)
+            config.Merge(JsonPart.Parse(ConfigFile, configJson));
+        return TokenizerJsonReader.Read(JsonPart.Parse(TokenizerFile, tokenizerJson), config);
+    }
+}
