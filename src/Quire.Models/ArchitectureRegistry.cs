@@ -13,6 +13,14 @@ public static class ArchitectureRegistry
     public static IReadOnlyList<string> Supported { get; } =
     [
         "LlamaForCausalLM",
+        "MistralForCausalLM",
+        "Qwen2ForCausalLM",
+        "Qwen3ForCausalLM",
+        "Phi3ForCausalLM",
+        "Gemma2ForCausalLM",
+        "Gemma3ForCausalLM",
+        "GraniteForCausalLM",
+        "Olmo2ForCausalLM",
     ];
 
     /// <summary>What the checkpoint's architecture makes of its config.json.</summary>
@@ -36,6 +44,14 @@ public static class ArchitectureRegistry
     private static ModelDefinition? Define(string architecture, HfConfig config, DType type) => architecture switch
     {
         "LlamaForCausalLM" => Llama.Define(config),
+        "MistralForCausalLM" => Mistral.Define(config),
+        "Qwen2ForCausalLM" => Qwen.DefineQwen2(config),
+        "Qwen3ForCausalLM" => Qwen.DefineQwen3(config),
+        "Phi3ForCausalLM" => Phi3.Define(config),
+        "Gemma2ForCausalLM" => Gemma.DefineGemma2(config, type),
+        "Gemma3ForCausalLM" => Gemma.DefineGemma3(config, type),
+        "GraniteForCausalLM" => Granite.Define(config),
+        "Olmo2ForCausalLM" => Olmo2.Define(config),
         _ => null,
     };
 

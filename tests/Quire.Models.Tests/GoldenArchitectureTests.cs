@@ -14,4 +14,20 @@ public class GoldenArchitectureTests
         using var backend = new ReferenceBackend();
         GoldenChecks.Matches(TestFolders.Data(name), backend);
     }
+
+    [Theory]
+    [InlineData("mistral-window")]
+    [InlineData("qwen2")]
+    [InlineData("qwen3")]
+    [InlineData("phi3")]
+    [InlineData("gemma2")]
+    [InlineData("gemma3")]
+    [InlineData("granite")]
+    [InlineData("olmo2")]
+    public void A_shared_reference_model_computes_what_transformers_computes(string name)
+    {
+        string folder = TestFolders.Shared("goldens", "architectures", name);
+        using var backend = new ReferenceBackend();
+        GoldenChecks.Matches(folder, backend);
+    }
 }

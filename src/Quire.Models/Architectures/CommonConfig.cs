@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using Quire.Models.Config;
-using Quire.Models.Rope;
 using Quire.Tensors;
 
 namespace Quire.Models.Architectures;
@@ -44,27 +43,46 @@ internal static class CommonConfig
     public static NormSpec RmsNorm(ConfigSection config, double defaultEpsilon, float weightOffset = 0) =>
         new(NormKind.Rms, (float)config.Double("rms_norm_eps", 0, 1, defaultEpsilon), weightOffset);
 
-    /// <summary>The activation of hidden_act or hidden_activation.</summary>
-    public static Activation Activation(ConfigSection config, Activation fallback)
+    /// <summary>The activation that <paramref name="key"/> names.</summary>
+    public static Activation Activation(ConfigSection config, string key, Activation fallback) => config.String(key) switch
     {
-        string key = config.Has("hidden_activation") ? "hidden_activation" : "hidden_act";
-        return config.String(key) switch
-        {
-            null => fallback,
-            "silu" or "swish" => Tensors.Activation.Silu,
-            "gelu_pytorch_tanh" or "gelu_new" or "gelu_fast" => Tensors.Activation.GeluTanh,
-            "gelu" => Tensors.Activation.GeluErf,
-            "relu" => Tensors.Activation.Relu,
-            { } other => throw config.Invalid(key, $"is '{other}'; supported are silu, gelu, gelu_new, gelu_pytorch_tanh, relu"),
-        };
-    }
+        null => fallback,
+        "silu" or "swish" => Tensors.Activation.Silu,
+        "gelu_pytorch_tanh" or "gelu_new" or "gelu_fast" => Tensors.Activation.GeluTanh,
+        "gelu" => Tensors.Activation.GeluErf,
+        "relu" => Tensors.Activation.Relu,
+        { } other => throw config.Invalid(key, $"is '{other}'; supported are silu, gelu, gelu_new, gelu_pytorch_tanh, relu"),
+    };
 
-    /// <summary>Layers that are all alike.</summary>
-    public static IReadOnlyList<LayerSpec> SameLayers(ConfigSection config, RopeSpec? rope, FeedForwardSpec feedForward, int slidingWindow = 0)
+    /// <summary>sliding_window, or <paramref name="fallback"/>; 0 means none.</summary>
+    public static int Window(ConfigSection config, int fallback) => config.Int32("sliding_window", 0, MaxPositions, fallback);
+
+    /// <summary>
+    /// The window of every layer: <paramref name="window"/> where layer_types says sliding_attention or, without that list,
+    /// <paramref name="slides"/> says so; 0 elsewhere.
+    /// </summary>
+    public static IReadOnlyList<int> Windows(ConfigSection config, int window, Func<int, bool> slides)
     {
-        var layers = new LayerSpec[LayerCount(config)];
-        Array.Fill(layers, new LayerSpec { Rope = rope, FeedForward = feedForward, SlidingWindow = slidingWindow });
-        return layers;
+        var windows = new int[LayerCount(config)];
+        IReadOnlyList<string>? kinds = config.Strings("layer_types");
+        if (kinds is not null && kinds.Count != windows.Length)
+        {
+            throw config.Invalid("layer_types", $"has {kinds.Count} entries, but num_hidden_layers is {windows.Length}");
+        }
+
+        for (int i = 0; i < windows.Length; i++)
+        {
+            bool sliding = kinds?[i] switch
+            {
+                null => slides(i),
+                "sliding_attention" => true,
+                "full_attention" => false,
+                { } other => throw config.Invalid("layer_types", $"holds '{other}'; supported are full_attention and sliding_attention"),
+            };
+            windows[i] = sliding ? window : 0;
+        }
+
+        return windows;
     }
 
     private static int HeadDim(ConfigSection config, int hidden, int heads) =>

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using Quire.Models.Config;
 using Quire.Models.Rope;
 using Quire.Tensors;
@@ -16,24 +17,47 @@ internal static class Llama
         ConfigSection text = config.Text;
         bool attentionBias = text.Boolean("attention_bias", false);
         SelfAttentionSpec attention = CommonConfig.Attention(text) with { QkvBias = attentionBias, OutputBias = attentionBias };
+        return new ModelDefinition(Spec("LlamaForCausalLM", text, attention), new DecoderNames());
+    }
+
+    /// <summary>A decoder of Llama's shape, from which other families differ in a few values.</summary>
+    /// <param name="architecture">Class name.</param>
+    /// <param name="text">The language model's configuration.</param>
+    /// <param name="attention">Its attention.</param>
+    /// <param name="slidingWindows">One window a layer, or null for full attention.</param>
+    /// <param name="defaultEpsilon">The family's rms_norm_eps.</param>
+    /// <param name="defaultTheta">The family's rope_theta.</param>
+    public static DecoderSpec Spec(
+        string architecture,
+        ConfigSection text,
+        SelfAttentionSpec attention,
+        IReadOnlyList<int>? slidingWindows = null,
+        double defaultEpsilon = 1e-6,
+        double defaultTheta = 10_000)
+    {
         var feedForward = new FeedForwardSpec
         {
             InnerSize = CommonConfig.InnerSize(text),
-            Activation = CommonConfig.Activation(text, Activation.Silu),
+            Activation = CommonConfig.Activation(text, "hidden_act", Activation.Silu),
             Bias = text.Boolean("mlp_bias", false),
         };
-        RopeSpec rope = RopeReader.Read(text, attention.HeadDim, 10_000);
-        var spec = new DecoderSpec
+        RopeSpec rope = RopeReader.Read(text, attention.HeadDim, defaultTheta);
+        var layers = new LayerSpec[CommonConfig.LayerCount(text)];
+        for (int i = 0; i < layers.Length; i++)
         {
-            Architecture = "LlamaForCausalLM",
+            layers[i] = new LayerSpec { Rope = rope, FeedForward = feedForward, SlidingWindow = slidingWindows?[i] ?? 0 };
+        }
+
+        return new DecoderSpec
+        {
+            Architecture = architecture,
             VocabularySize = CommonConfig.VocabularySize(text),
             HiddenSize = CommonConfig.HiddenSize(text),
             Attention = attention,
-            Norm = CommonConfig.RmsNorm(text, 1e-6),
-            Layers = CommonConfig.SameLayers(text, rope, feedForward),
+            Norm = CommonConfig.RmsNorm(text, defaultEpsilon),
+            Layers = layers,
             MaxPositions = CommonConfig.Positions(text, DefaultPositions),
             TiedEmbeddings = text.Boolean("tie_word_embeddings", false),
         };
-        return new ModelDefinition(spec, new DecoderNames());
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Text;
@@ -50,6 +51,12 @@ public sealed class HfConfig
     /// <exception cref="CheckpointException">No such file, or not valid.</exception>
     public static HfConfig Load(string folder, string? overridesJson = null)
     {
+        if (folder.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new CheckpointException(
+                CheckpointProblem.Unsupported, $"{folder} is a GGUF file, which cannot be read; use a folder with {FileName} and .safetensors files");
+        }
+
         string path = File.Exists(folder) ? folder : Path.Combine(folder, FileName);
         if (!File.Exists(path))
         {

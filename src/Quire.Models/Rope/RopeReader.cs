@@ -5,7 +5,7 @@ namespace Quire.Models.Rope;
 
 /// <summary>
 /// Reads the rotary embedding of a config.json: rope_parameters (transformers 5, possibly one object per layer kind) or rope_theta and
-/// rope_scaling (transformers 4).
+/// rope_scaling (transformers 4). A file has one or the other; where both are present, the old names were laid over it and win.
 /// </summary>
 internal static class RopeReader
 {
@@ -19,7 +19,7 @@ internal static class RopeReader
     public static RopeSpec Read(ConfigSection config, int headDim, double defaultTheta, string layerKind = "full_attention")
     {
         ConfigSection? scaling = Scaling(config, layerKind);
-        double theta = scaling?.OptionalDouble("rope_theta", 1, 1e15) ?? config.Double("rope_theta", 1, 1e15, defaultTheta);
+        double theta = Theta(config) ?? Theta(scaling) ?? Theta(Parameters(config, layerKind)) ?? defaultTheta;
         double partial = scaling?.OptionalDouble("partial_rotary_factor", 0, 1) ?? config.Double("partial_rotary_factor", 0, 1, 1);
         var spec = new RopeSpec
         {
@@ -30,7 +30,7 @@ internal static class RopeReader
         return scaling is null ? spec : Scaled(spec, config, scaling);
     }
 
-    /// <summary>The kind under its current name: su is longrope, mrope without sections is default.</summary>
+    /// <summary>The kind under its current name: su, and yarn with one factor per frequency (early Phi-3), are longrope.</summary>
     public static RopeKind Kind(ConfigSection scaling)
     {
         string key = scaling.Has("rope_type") ? "rope_type" : "type";
@@ -41,18 +41,23 @@ internal static class RopeReader
             "linear" => RopeKind.Linear,
             "dynamic" => RopeKind.Dynamic,
             "llama3" => RopeKind.Llama3,
-            "yarn" => RopeKind.Yarn,
+            "yarn" => scaling.Has("long_factor") ? RopeKind.LongRope : RopeKind.Yarn,
             "longrope" or "su" => RopeKind.LongRope,
             _ => throw scaling.Invalid(key, $"is '{name}'; supported are default, linear, dynamic, llama3, yarn, longrope"),
         };
     }
 
     /// <summary>The object that holds the scaling parameters, or null when there is none.</summary>
-    public static ConfigSection? Scaling(ConfigSection config, string layerKind = "full_attention")
+    public static ConfigSection? Scaling(ConfigSection config, string layerKind = "full_attention") =>
+        config.Section("rope_scaling") ?? Parameters(config, layerKind);
+
+    private static ConfigSection? Parameters(ConfigSection config, string layerKind)
     {
-        ConfigSection? scaling = config.Section("rope_parameters") ?? config.Section("rope_scaling");
-        return scaling is not null && scaling.HoldsOnlySections() ? scaling.Section(layerKind) : scaling;
+        ConfigSection? parameters = config.Section("rope_parameters");
+        return parameters is not null && parameters.HoldsOnlySections() ? parameters.Section(layerKind) : parameters;
     }
+
+    private static double? Theta(ConfigSection? section) => section?.OptionalDouble("rope_theta", 1 + 1e-6, 1e15);
 
     private static RopeSpec Scaled(RopeSpec spec, ConfigSection config, ConfigSection scaling)
     {

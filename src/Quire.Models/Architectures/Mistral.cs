@@ -1,0 +1,20 @@
+using System.Collections.Generic;
+using Quire.Models.Config;
+
+namespace Quire.Models.Architectures;
+
+/// <summary>MistralForCausalLM: Llama's shape with sliding windows (Jiang et al., arXiv 2310.06825).</summary>
+internal static class Mistral
+{
+    private const int DefaultWindow = 4096;
+
+    public static ModelDefinition Define(HfConfig config)
+    {
+        ConfigSection text = config.Text;
+
+        // An absent key means the class's default; null means no window.
+        int window = text.HasKey("sliding_window") ? CommonConfig.Window(text, 0) : DefaultWindow;
+        IReadOnlyList<int> windows = CommonConfig.Windows(text, window, static _ => true);
+        return new ModelDefinition(Llama.Spec("MistralForCausalLM", text, CommonConfig.Attention(text), windows), new DecoderNames());
+    }
+}

@@ -1,0 +1,105 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using Quire.Models.Config;
+using Quire.Models.Rope;
+using Quire.Models.Weights;
+using Quire.Tensors;
+
+namespace Quire.Models;
+
+/// <summary>
+/// What a model will need, from its config.json alone: nothing is loaded. All figures are exact for the buffers that
+/// <see cref="DecoderModel"/> allocates; a backend may add what its own layouts need.
+/// </summary>
+public sealed class ModelMemory
+{
+    private readonly HashSet<RopeSpec> _ropes = [];
+
+    /// <summary>The plan of a model whose weights have the type <paramref name="type"/>.</summary>
+    public ModelMemory(ModelDefinition definition, DType type)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        Spec = definition.Spec;
+        WeightType = type;
+        foreach (TensorSlot slot in new DecoderSlots(definition).All())
+        {
+            ParameterCount += slot.ElementCount;
+            MatrixParameterCount += slot.Role == WeightRole.Linear ? slot.ElementCount : 0;
+        }
+
+        if (Spec.TiedEmbeddings)
+        {
+            MatrixParameterCount += (long)Spec.VocabularySize * Spec.HiddenSize;
+        }
+
+        foreach (LayerSpec layer in Spec.Layers)
+        {
+            if (layer.Rope is not null)
+            {
+                _ropes.Add(layer.Rope);
+            }
+        }
+    }
+
+    public DecoderSpec Spec { get; }
+
+    public DType WeightType { get; }
+
+    /// <summary>Numbers in the checkpoint; a tied output head counts once.</summary>
+    public long ParameterCount { get; }
+
+    /// <summary>
+    /// Numbers that every token is multiplied with: all linear layers and the output head. A token costs about twice as many floating
+    /// point operations, plus attention.
+    /// </summary>
+    public long MatrixParameterCount { get; }
+
+    /// <summary>Bytes of all weights in <see cref="WeightType"/>.</summary>
+    public long WeightBytes => ParameterCount * WeightType.SizeInBytes();
+
+    /// <summary>The plan of a configuration.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="dtype">As <see cref="ModelOptions.DType"/>.</param>
+    public static ModelMemory From(HfConfig config, string dtype = "auto")
+    {
+        DType type = ModelDType.Resolve(dtype, config);
+        return new ModelMemory(ArchitectureRegistry.Define(config, type), type);
+    }
+
+    /// <summary>Bytes of keys and values of one token over all layers.</summary>
+    public long KvBytesPerToken(DType type) =>
+        2L * Spec.Layers.Count * Spec.Attention.KvHeads * Spec.Attention.HeadDim * type.SizeInBytes();
+
+    /// <summary>Bytes of the activation buffers of a step, logits included.</summary>
+    /// <param name="activationType">As <see cref="IBackend.ActivationType"/>.</param>
+    /// <param name="maxBatchedTokens">Most tokens of a step.</param>
+    /// <param name="maxLogitRows">Most rows of logits.</param>
+    public long ActivationBytes(DType activationType, int maxBatchedTokens, int maxLogitRows) =>
+        DecoderWorkspace.SizeInBytes(Spec, activationType, maxBatchedTokens, maxLogitRows);
+
+    /// <summary>Bytes of the tables of rotary embeddings for sequences of up to <paramref name="maxModelLength"/> tokens.</summary>
+    public long RopeTableBytes(int maxModelLength)
+    {
+        long bytes = 0;
+        foreach (RopeSpec rope in _ropes)
+        {
+            bytes += 2L * sizeof(float) * (rope.RotaryDim / 2) * maxModelLength;
+        }
+
+        return bytes;
+    }
+
+    /// <summary>One line, such as <c>LlamaForCausalLM, 1.10 B parameters in bfloat16, 22 layers of 2048, 32 heads (4 KV) of 64, vocabulary 32000</c>.</summary>
+    public string Summary => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Spec.Architecture}, {Count(ParameterCount)} parameters in {WeightType.DisplayName()}, {Spec.Layers.Count} layers of {Spec.HiddenSize}, "
+        + $"{Spec.Attention.Heads} heads ({Spec.Attention.KvHeads} KV) of {Spec.Attention.HeadDim}, vocabulary {Spec.VocabularySize}");
+
+    private static string Count(long value) => value switch
+    {
+        >= 1_000_000_000 => (value / 1e9).ToString("0.00", CultureInfo.InvariantCulture) + " B",
+        >= 1_000_000 => (value / 1e6).ToString("0.0", CultureInfo.InvariantCulture) + " M",
+        _ => (value / 1e3).ToString("0.0", CultureInfo.InvariantCulture) + " k",
+    };
+}
