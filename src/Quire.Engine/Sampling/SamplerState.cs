@@ -1,0 +1,85 @@
+using System;
+using Quire.Core.Foundation;
+
+namespace Quire.Engine.Sampling;
+
+/// <summary>
+/// What the sampler knows of one output of a request: its settings, its random stream, and what penalties and bad words need of the tokens
+/// so far. It grows with <see cref="Accept"/> only, so preemption, batching and chunking leave it as it is.
+/// </summary>
+public sealed class SamplerState
+{
+    private const int TokensReservedMax = 16384;
+
+    private readonly ulong _seed;
+    private readonly ulong _stream;
+    private readonly int[] _recent;
+    private int _recentCount;
+
+    /// <param name="settings">The request's settings.</param>
+    /// <param name="promptTokenIds">The prompt; only the repetition penalty looks at it.</param>
+    /// <param name="requestKey">A number that no other request has; chance comes from it when the request has no seed of its own.</param>
+    /// <param name="outputIndex">Which of the request's n outputs; with a seed, output i draws as seed + i does.</param>
+    public SamplerState(SamplerSettings settings, ReadOnlySpan<int> promptTokenIds, ulong requestKey, int outputIndex = 0)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        Settings = settings;
+        _seed = settings.Seed is { } seed ? unchecked((ulong)seed + (ulong)outputIndex) : requestKey;
+        _stream = settings.Seed is null ? (ulong)outputIndex : 0;
+        _recent = settings.BadWordReach > 0 ? new int[2 * settings.BadWordReach] : [];
+        if (settings.HasPenalties)
+            Counts = CountPrompt(settings, promptTokenIds);
+    }
+
+    public SamplerSettings Settings { get; }
+
+    /// <summary>Tokens generated so far: the position of the next one in the output.</summary>
+    public int OutputCount { get; private set; }
+
+    /// <summary>When set, the next token is this one, whatever the logits (the end of a thinking section whose budget is spent).</summary>
+    public int? ForcedTokenId { get; set; }
+
+    internal TokenCounts? Counts { get; }
+
+    /// <summary>The last tokens of the output, as many as bad words look at.</summary>
+    internal ReadOnlySpan<int> Recent => _recent.AsSpan(0, _recentCount);
+
+    /// <summary>Whether the next row will be changed before a token is chosen from it.</summary>
+    internal bool ChangesLogits =>
+        Counts is not null || ForcedTokenId is not null || Settings.AllowedMask is not null || Settings.BadWords.Length > 0
+        || Settings.BiasIds.Length > 0 || MasksStopTokens;
+
+    internal bool MasksStopTokens => OutputCount < Settings.MinTokens && Settings.MinTokensMask.Length > 0;
+
+    /// <summary>Appends a token to the output. The forced token, if any, is used up.</summary>
+    public void Accept(int tokenId)
+    {
+        OutputCount++;
+        ForcedTokenId = null;
+        Counts?.AddOutputToken(tokenId);
+        if (_recent.Length == 0)
+            return;
+        if (_recentCount == _recent.Length)
+        {
+            _recentCount = Settings.BadWordReach;
+            _recent.AsSpan(_recentCount).CopyTo(_recent);
+        }
+
+        _recent[_recentCount++] = tokenId;
+    }
+
+    /// <summary>The random number in [0, 1) of the next position: a function of seed and position alone.</summary>
+    internal double Uniform() => Philox.UniformDouble(_seed, _stream, (ulong)OutputCount);
+
+    private static TokenCounts CountPrompt(SamplerSettings settings, ReadOnlySpan<int> promptTokenIds)
+    {
+        bool counted = settings.RepetitionPenalty != 1f;
+        long expected = (counted ? promptTokenIds.Length : 0) + Math.Min((long)settings.ExpectedTokens, TokensReservedMax);
+        var counts = new TokenCounts((int)Math.Min(expected, settings.VocabularySize));
+        if (!counted)
+            return counts;
+        foreach (int token in promptTokenIds)
+            counts.AddPromptToken(token);
+        return counts;
+    }
+}
