@@ -69,7 +69,7 @@ internal static class RowScan
             if (maxima[block] >= floor && (maxima[block] - maximum) * scale >= SmallestExponent)
             {
                 int first = block * BlockLength;
-                ReadOnlySpan<float> values = row.Slice(first, Math.Min(BlockLength, row.Length - first));
+                scoped ReadOnlySpan<float> values = row.Slice(first, Math.Min(BlockLength, row.Length - first));
                 if (values.Length < BlockLength)
                 {
                     padded.Fill(float.NegativeInfinity);

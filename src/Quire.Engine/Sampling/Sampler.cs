@@ -162,9 +162,9 @@ public sealed class Sampler
     private void FilterTopK(ReadOnlySpan<float> logits, int topK)
     {
         _candidates.GatherTop(logits, Maxima, topK, _floor);
-        if (_candidates.Count > topK)
+        if (_candidates.Count >= topK)
         {
-            // All ties of the k-th value stay.
+            // All ties of the k-th value stay. With exactly k candidates this only finds the lowest of them.
             _floor = _candidates.FindTop(topK).Value;
             _candidates.Keep(_floor, int.MaxValue);
         }
