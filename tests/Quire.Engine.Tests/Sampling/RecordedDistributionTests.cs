@@ -60,7 +60,7 @@ public class RecordedDistributionTests
             }
         }
 
-        Assert.Equal(94, lists);
+        Assert.Equal(95, lists);
     }
 
     [Fact]
