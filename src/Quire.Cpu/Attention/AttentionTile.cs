@@ -1,0 +1,405 @@
+using System;
+using System.Runtime.CompilerServices;
+using Quire.Cpu.Kernels;
+using Quire.Cpu.Simd;
+
+namespace Quire.Cpu.Attention;
+
+/// <summary>
+/// Attention of some queries of one sequence, for all the heads that share one key-value head, as in FlashAttention (Dao et al.,
+/// arXiv 2205.14135): scores of a group of keys, then the running softmax, then the weighted values. A row is one query of one head.
+/// </summary>
+/// <remarks>
+/// Keys are taken in groups of <see cref="GroupKeys"/> and groups in splits of <see cref="SplitKeys"/>, both counted from position 0. A
+/// split has a softmax of its own; the splits are merged in order. So the arithmetic of a row is fixed by its position alone: it does
+/// not matter with which other queries it came, how its blocks lie, or whether the splits were made by one thread or by several.
+/// </remarks>
+internal static unsafe class AttentionTile<TSimd, TVector, TElement>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : unmanaged
+    where TElement : struct, IElement
+{
+    /// <summary>Keys whose scores are held at once: a multiple of every vector width.</summary>
+    public const int GroupKeys = 32;
+
+    /// <summary>Keys that share one running softmax: a multiple of <see cref="GroupKeys"/>.</summary>
+    public const int SplitKeys = 512;
+
+    /// <summary>Rows that a tile has, where a query has fewer heads.</summary>
+    public const int TileRows = 24;
+
+    /// <summary>What a tile needs besides the inputs: which queries, and where its working memory is.</summary>
+    public ref struct Work
+    {
+        public ref readonly AttentionInputs Inputs;
+        public int KvHead;
+        public int* Blocks;
+
+        /// <summary>Queries of the tile, and positions that the first of them sees; each further query sees one more.</summary>
+        public int Queries;
+        public int Visible;
+
+        public float* Q;
+        public float* Scores;
+        public float* Corrections;
+        public SoftmaxState Split;
+        public SoftmaxState Total;
+
+        public readonly int Rows => Queries * Inputs.HeadsPerKvHead;
+
+        /// <summary>The first position that the first query sees.</summary>
+        public readonly int First => Inputs.Window > 0 ? Math.Max(0, Visible - Inputs.Window) : 0;
+
+        /// <summary>End of the positions that the last query sees.</summary>
+        public readonly int End => Visible + Queries - 1;
+    }
+
+    /// <summary>Bytes of working memory for tiles of so many rows.</summary>
+    public static long ScratchBytes(int rows, int headStep) =>
+        sizeof(float) * ((long)rows * headStep + (long)rows * GroupKeys + 2 * SoftmaxState.Size(rows, headStep) + rows + 16);
+
+    /// <summary>Sets up a tile: finds its limits, divides the working memory and gathers the queries.</summary>
+    public static Work Begin(
+        ref readonly AttentionInputs inputs, int sequence, int tile, int kvHead, byte* scratch)
+    {
+        int firstRow = inputs.QueryStarts[sequence];
+        int queries = inputs.QueryStarts[sequence + 1] - firstRow;
+        int start = tile * inputs.TileQueries;
+        int rows = Math.Min(inputs.TileQueries, queries - start) * inputs.HeadsPerKvHead;
+        float* q = (float*)scratch;
+        float* split = q + (nint)rows * inputs.HeadStep;
+        float* total = split + SoftmaxState.Size(rows, inputs.HeadStep);
+        float* scores = total + SoftmaxState.Size(rows, inputs.HeadStep);
+        var work = new Work
+        {
+            Inputs = ref inputs,
+            KvHead = kvHead,
+            Blocks = inputs.BlockTables + sequence * inputs.TableStride,
+            Queries = rows / inputs.HeadsPerKvHead,
+            Visible = inputs.ContextLengths[sequence] - queries + start + 1,
+            Q = q,
+            Split = SoftmaxState.At(split, rows),
+            Total = SoftmaxState.At(total, rows),
+            Scores = scores,
+            Corrections = scores + (nint)rows * GroupKeys,
+        };
+        for (int r = 0; r < rows; r++)
+        {
+            float* source = inputs.Q[firstRow + start + r / inputs.HeadsPerKvHead]
+                + ((nint)kvHead * inputs.HeadsPerKvHead + r % inputs.HeadsPerKvHead) * inputs.HeadDim;
+            RowConversion<TSimd, TVector, F32Element>.Expand((byte*)source, q + (nint)r * inputs.HeadStep, inputs.HeadDim);
+        }
+
+        return work;
+    }
+
+    /// <summary>Fills <paramref name="state"/> with the softmax over one split of the positions.</summary>
+    public static void RunSplit(ref readonly Work work, int split, in SoftmaxState state)
+    {
+        Reset(state, work.Rows, work.Inputs.HeadStep);
+        int begin = Math.Max(split * SplitKeys, work.First / GroupKeys * GroupKeys);
+        int end = Math.Min((split + 1) * SplitKeys, work.End);
+        byte** keys = stackalloc byte*[GroupKeys];
+        byte** values = stackalloc byte*[GroupKeys];
+        for (int position = begin; position < end; position += GroupKeys)
+        {
+            int count = Math.Min(GroupKeys, end - position);
+            FindKeys(in work, position, count, keys, values);
+
+            // Queries that see nothing of the group yet, or nothing any more, are left out.
+            int firstQuery = Math.Max(0, position + 1 - work.Visible);
+            int endQuery = work.Inputs.Window > 0
+                ? Math.Min(work.Queries, position + count + work.Inputs.Window - work.Visible)
+                : work.Queries;
+            int firstRow = firstQuery * work.Inputs.HeadsPerKvHead;
+            int endRow = endQuery * work.Inputs.HeadsPerKvHead;
+            if (firstRow >= endRow)
+            {
+                continue;
+            }
+
+            Score(in work, keys, count, firstRow, endRow);
+            for (int row = firstRow; row < endRow; row++)
+            {
+                UpdateSoftmax(in work, state, row, position, count);
+            }
+
+            AddValues(in work, state, values, count, firstRow, endRow);
+        }
+    }
+
+    /// <summary>Empties a state.</summary>
+    public static void Reset(in SoftmaxState state, int rows, int headStep)
+    {
+        new Span<float>(state.Largest, rows).Fill(float.NegativeInfinity);
+        new Span<float>(state.Sum, rows).Clear();
+        new Span<float>(state.Values, rows * headStep).Clear();
+    }
+
+    /// <summary>Adds the softmax of a later split to <paramref name="total"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Merge(in SoftmaxState split, in SoftmaxState total, int rows, int headStep)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            if (float.IsNegativeInfinity(split.Largest[row]))
+            {
+                continue;
+            }
+
+            float largest = Math.Max(total.Largest[row], split.Largest[row]);
+            float totalFactor = Exp(total.Largest[row] - largest);
+            float splitFactor = Exp(split.Largest[row] - largest);
+            total.Largest[row] = largest;
+            total.Sum[row] = total.Sum[row] * totalFactor + split.Sum[row] * splitFactor;
+            TVector a = TSimd.Create(totalFactor);
+            TVector b = TSimd.Create(splitFactor);
+            float* source = split.Values + (nint)row * headStep;
+            float* target = total.Values + (nint)row * headStep;
+            for (int d = 0; d < headStep; d += TSimd.Count)
+            {
+                TSimd.Store(target + d, TSimd.MultiplyAdd(TSimd.Load(source + d), b, TSimd.Multiply(TSimd.Load(target + d), a)));
+            }
+        }
+    }
+
+    /// <summary>Divides the weighted values by the sums and writes them to y, at the rows of the tile.</summary>
+    public static void Write(ref readonly AttentionInputs inputs, int firstRow, int kvHead, int rows, in SoftmaxState total)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            float* target = inputs.Y[firstRow + r / inputs.HeadsPerKvHead]
+                + ((nint)kvHead * inputs.HeadsPerKvHead + r % inputs.HeadsPerKvHead) * inputs.HeadDim;
+            RowConversion<TSimd, TVector, F32Element>.ExpandScaled(
+                (byte*)(total.Values + (nint)r * inputs.HeadStep), 1f / total.Sum[r], target, inputs.HeadDim);
+        }
+    }
+
+    private static float Exp(float x) => TSimd.MaxAcross(VectorMath<TSimd, TVector>.Exp(TSimd.Create(x)));
+
+    /// <summary>Looks up where the keys and values of <paramref name="count"/> positions lie, and repeats the last key up to a multiple of 4.</summary>
+    private static void FindKeys(ref readonly Work work, int position, int count, byte** keys, byte** values)
+    {
+        ref readonly AttentionInputs inputs = ref work.Inputs;
+        nint step = (nint)inputs.HeadDim * TElement.Size;
+        nint head = work.KvHead * inputs.HeadStride * TElement.Size;
+        int block = position / inputs.BlockSize;
+        int inBlock = position % inputs.BlockSize;
+        nint offset = work.Blocks[block] * inputs.BlockStride * TElement.Size + head + inBlock * step;
+        for (int i = 0; i < count; i++)
+        {
+            if (inBlock == inputs.BlockSize)
+            {
+                inBlock = 0;
+                offset = work.Blocks[++block] * inputs.BlockStride * TElement.Size + head;
+            }
+
+            keys[i] = inputs.Keys + offset;
+            values[i] = inputs.Values + offset;
+            inBlock++;
+            offset += step;
+        }
+
+        for (int i = count; i % 4 != 0; i++)
+        {
+            keys[i] = keys[count - 1];
+        }
+    }
+
+    /// <summary>scores[row, key] = q · k.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Score(ref readonly Work work, byte** keys, int count, int firstRow, int endRow)
+    {
+        float* sums = stackalloc float[12];
+        int headDim = work.Inputs.HeadDim;
+        nint step = work.Inputs.HeadStep;
+        for (int row = firstRow; row < endRow;)
+        {
+            int left = endRow - row;
+            int rows = left == 4 ? 2 : Math.Min(3, left);
+            float* q = work.Q + row * step;
+            float* scores = work.Scores + (nint)row * GroupKeys;
+            for (int j = 0; j < count; j += 4)
+            {
+                byte* k0 = keys[j], k1 = keys[j + 1], k2 = keys[j + 2], k3 = keys[j + 3];
+                if (rows == 3)
+                {
+                    DotTile<TSimd, TVector, TElement>.Dot4x3(k0, k1, k2, k3, q, q + step, q + 2 * step, headDim, sums);
+                    Simd128.Store(scores + 2 * GroupKeys + j, Simd128.Load(sums + 8));
+                }
+                else if (rows == 2)
+                {
+                    DotTile<TSimd, TVector, TElement>.Dot4x2(k0, k1, k2, k3, q, q + step, headDim, sums);
+                }
+                else
+                {
+                    DotTile<TSimd, TVector, TElement>.Dot4x1(k0, k1, k2, k3, q, headDim, sums);
+                }
+
+                Simd128.Store(scores + j, Simd128.Load(sums));
+                if (rows > 1)
+                {
+                    Simd128.Store(scores + GroupKeys + j, Simd128.Load(sums + 4));
+                }
+            }
+
+            row += rows;
+        }
+    }
+
+    /// <summary>Turns the scores of a row into exponentials and takes them into the running softmax.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UpdateSoftmax(ref readonly Work work, in SoftmaxState state, int row, int position, int count)
+    {
+        ref readonly AttentionInputs inputs = ref work.Inputs;
+        float* scores = work.Scores + (nint)row * GroupKeys;
+        int visible = work.Visible + row / inputs.HeadsPerKvHead;
+        int end = Math.Min(count, visible - position);
+        int begin = inputs.Window > 0 ? Math.Max(0, visible - inputs.Window - position) : 0;
+        TVector scale = TSimd.Create(inputs.Scale);
+        for (int j = 0; j < end; j += TSimd.Count)
+        {
+            TSimd.Store(scores + j, TSimd.Multiply(TSimd.Load(scores + j), scale));
+        }
+
+        if (inputs.SoftCap > 0)
+        {
+            CapScores(scores, end, inputs.SoftCap);
+        }
+
+        for (int j = 0; j < begin; j++)
+        {
+            scores[j] = float.NegativeInfinity;
+        }
+
+        for (int j = end; j < GroupKeys; j++)
+        {
+            scores[j] = float.NegativeInfinity;
+        }
+
+        TVector largest = TSimd.Load(scores);
+        for (int j = TSimd.Count; j < GroupKeys; j += TSimd.Count)
+        {
+            largest = TSimd.Max(largest, TSimd.Load(scores + j));
+        }
+
+        float before = state.Largest[row];
+        float now = Math.Max(before, TSimd.MaxAcross(largest));
+        TVector shift = TSimd.Create(now);
+        TVector total = TSimd.Zero;
+        for (int j = 0; j < GroupKeys; j += TSimd.Count)
+        {
+            TVector exponential = VectorMath<TSimd, TVector>.Exp(TSimd.Subtract(TSimd.Load(scores + j), shift));
+            TSimd.Store(scores + j, exponential);
+            total = TSimd.Add(total, exponential);
+        }
+
+        float correction = before == now ? 1f : Exp(before - now);
+        work.Corrections[row] = correction;
+        state.Largest[row] = now;
+        state.Sum[row] = state.Sum[row] * correction + TSimd.Sum(total);
+    }
+
+    private static void CapScores(float* scores, int count, float cap)
+    {
+        for (int j = 0; j < count; j += TSimd.Count)
+        {
+            TVector capped = SoftCapKernel<TSimd, TVector>.Limit(TSimd.Load(scores + j), TSimd.Create(cap), TSimd.Create(1f / cap));
+            TSimd.Store(scores + j, capped);
+        }
+    }
+
+    /// <summary>values[row] = correction · values[row] + Σ exponential · v, two rows and four vectors at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddValues(ref readonly Work work, in SoftmaxState state, byte** values, int count, int firstRow, int endRow)
+    {
+        int headDim = work.Inputs.HeadDim;
+        nint step = work.Inputs.HeadStep;
+        for (int row = firstRow; row < endRow; row += 2)
+        {
+            // A last row without a partner is its own partner: both write the same.
+            int partner = Math.Min(row + 1, endRow - 1);
+            float* p0 = work.Scores + (nint)row * GroupKeys;
+            float* p1 = work.Scores + (nint)partner * GroupKeys;
+            float* y0 = state.Values + row * step;
+            float* y1 = state.Values + partner * step;
+            float c0 = work.Corrections[row];
+            float c1 = work.Corrections[partner];
+            int d = 0;
+            for (; d <= headDim - 4 * TSimd.Count; d += 4 * TSimd.Count)
+            {
+                AddFour(values, d, count, p0, p1, c0, c1, y0 + d, y1 + d);
+            }
+
+            for (; d < headDim; d += TSimd.Count)
+            {
+                AddOne(values, d, Math.Min(TSimd.Count, headDim - d), count, p0, p1, c0, c1, y0 + d, y1 + d);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddFour(byte** values, int d, int count, float* p0, float* p1, float c0, float c1, float* y0, float* y1)
+    {
+        nint offset = (nint)d * TElement.Size;
+        nint width = (nint)TSimd.Count * TElement.Size;
+        TVector correction = TSimd.Create(c0);
+        TVector a0 = TSimd.Multiply(TSimd.Load(y0), correction);
+        TVector a1 = TSimd.Multiply(TSimd.Load(y0 + TSimd.Count), correction);
+        TVector a2 = TSimd.Multiply(TSimd.Load(y0 + 2 * TSimd.Count), correction);
+        TVector a3 = TSimd.Multiply(TSimd.Load(y0 + 3 * TSimd.Count), correction);
+        correction = TSimd.Create(c1);
+        TVector b0 = TSimd.Multiply(TSimd.Load(y1), correction);
+        TVector b1 = TSimd.Multiply(TSimd.Load(y1 + TSimd.Count), correction);
+        TVector b2 = TSimd.Multiply(TSimd.Load(y1 + 2 * TSimd.Count), correction);
+        TVector b3 = TSimd.Multiply(TSimd.Load(y1 + 3 * TSimd.Count), correction);
+        for (nint j = 0; j < count; j++)
+        {
+            byte* source = values[j] + offset;
+            TVector p = TSimd.Create(p0[j]);
+            TVector q = TSimd.Create(p1[j]);
+            TVector v = TElement.Load<TSimd, TVector>(source);
+            a0 = TSimd.MultiplyAdd(p, v, a0);
+            b0 = TSimd.MultiplyAdd(q, v, b0);
+            v = TElement.Load<TSimd, TVector>(source + width);
+            a1 = TSimd.MultiplyAdd(p, v, a1);
+            b1 = TSimd.MultiplyAdd(q, v, b1);
+            v = TElement.Load<TSimd, TVector>(source + 2 * width);
+            a2 = TSimd.MultiplyAdd(p, v, a2);
+            b2 = TSimd.MultiplyAdd(q, v, b2);
+            v = TElement.Load<TSimd, TVector>(source + 3 * width);
+            a3 = TSimd.MultiplyAdd(p, v, a3);
+            b3 = TSimd.MultiplyAdd(q, v, b3);
+        }
+
+        TSimd.Store(y0, a0);
+        TSimd.Store(y0 + TSimd.Count, a1);
+        TSimd.Store(y0 + 2 * TSimd.Count, a2);
+        TSimd.Store(y0 + 3 * TSimd.Count, a3);
+        TSimd.Store(y1, b0);
+        TSimd.Store(y1 + TSimd.Count, b1);
+        TSimd.Store(y1 + 2 * TSimd.Count, b2);
+        TSimd.Store(y1 + 3 * TSimd.Count, b3);
+    }
+
+    /// <summary>The same for one vector, of which the first <paramref name="width"/> elements exist.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddOne(
+        byte** values, int d, int width, int count, float* p0, float* p1, float c0, float c1, float* y0, float* y1)
+    {
+        TVector a = TSimd.Multiply(TSimd.Load(y0), TSimd.Create(c0));
+        TVector b = TSimd.Multiply(TSimd.Load(y1), TSimd.Create(c1));
+        for (int j = 0; j < count; j++)
+        {
+            byte* source = values[j] + (nint)d * TElement.Size;
+            TVector v = width == TSimd.Count
+                ? TElement.Load<TSimd, TVector>(source)
+                : Partial.Load<TSimd, TVector, TElement>(source, width);
+            a = TSimd.MultiplyAdd(TSimd.Create(p0[j]), v, a);
+            b = TSimd.MultiplyAdd(TSimd.Create(p1[j]), v, b);
+        }
+
+        TSimd.Store(y0, a);
+        TSimd.Store(y1, b);
+    }
+}

@@ -1,0 +1,16 @@
+using Quire.Tensors;
+
+namespace Quire.Cpu;
+
+/// <summary>
+/// A linear layer that knows how to multiply from its own layout. A further layout (quantised, packed for an assembled kernel) is a
+/// further subclass; the operations do not change.
+/// </summary>
+internal abstract class CpuLinear(int outFeatures, int inFeatures) : LinearWeight(outFeatures, inFeatures)
+{
+    /// <summary>
+    /// y = x Wᵀ + b. x [rows, in] and y [rows, out], both F32, rows possibly apart. A row's result must not depend on the other rows,
+    /// on the number of threads or on how the work is cut.
+    /// </summary>
+    public abstract void Multiply(CpuRuntime runtime, Tensor x, Tensor y);
+}

@@ -1,0 +1,23 @@
+namespace Quire.Cpu;
+
+/// <summary>How the CPU backend uses the machine.</summary>
+public sealed record CpuOptions
+{
+    /// <summary>Threads that compute, the calling one included. 0: as many as there are physical cores for this process.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>The widest instructions that may be used; null: the widest that the processor and the runtime offer.</summary>
+    public InstructionTier? TierLimit { get; init; }
+
+    /// <summary>
+    /// How long a thread that ran out of work waits in a loop before it sleeps, in microseconds. Longer makes the next operation start
+    /// sooner; shorter leaves the core to others.
+    /// </summary>
+    public int SpinMicros { get; init; } = 50;
+
+    /// <summary>
+    /// Runs the kernels of this tier even where the processor lacks the instructions and the runtime must imitate them. For tests: right
+    /// but slow.
+    /// </summary>
+    internal InstructionTier? ForcedTier { get; init; }
+}
