@@ -1,7 +1,0 @@
-namespace Quire.Tidy.Tests;
-
-public class PlaceholderTests
-{
-    [Fact]
-    public void The_project_builds() => Assert.True(true);
-}
