@@ -1,0 +1,31 @@
+using System.Collections.Generic;
+using Quire.Engine.Streaming;
+
+namespace Quire.Engine.Execution;
+
+/// <summary>
+/// Gathers the scores of a prompt's tokens while its chunks are computed. A request that is preempted afterwards keeps what it has.
+/// </summary>
+internal sealed class PromptLogprobCollector(int promptLength, int topCount)
+{
+    private readonly TokenLogprobs?[] _scores = new TokenLogprobs?[promptLength];
+    private int _next = 1;
+
+    /// <summary>Most likely tokens beside the prompt's own.</summary>
+    public int TopCount { get; } = topCount;
+
+    public bool IsComplete => _next >= _scores.Length;
+
+    /// <summary>One entry a prompt token, the first null; null until all are there.</summary>
+    public IReadOnlyList<TokenLogprobs?>? Finished => IsComplete ? _scores : null;
+
+    /// <summary>Keeps the score of the token at <paramref name="position"/>. Positions computed again after a preemption are skipped.</summary>
+    public void Add(int position, TokenLogprobs logprobs)
+    {
+        if (position == _next)
+        {
+            _scores[position] = logprobs;
+            _next++;
+        }
+    }
+}

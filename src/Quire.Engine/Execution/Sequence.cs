@@ -1,0 +1,41 @@
+using Quire.Core.Requests;
+using Quire.Engine.Sampling;
+using Quire.Engine.Streaming;
+
+namespace Quire.Engine.Execution;
+
+/// <summary>Stopwatch timestamps of one sequence, written by the engine's thread; 0 means not yet.</summary>
+internal struct SequenceTimes
+{
+    public long Queued;
+    public long Scheduled;
+    public long FirstToken;
+    public long LastToken;
+    public int Tokens;
+    public int Preemptions;
+}
+
+/// <summary>
+/// One output of a request inside the engine: what hangs on the scheduler's <see cref="RequestState"/>. Only the engine's thread writes
+/// to it; the reader sees it after the event that ended the output.
+/// </summary>
+internal sealed class Sequence(GenerationHandle handle, int index, RequestSpec spec, SamplerState sampler)
+{
+    public SequenceTimes Times;
+
+    public GenerationHandle Handle { get; } = handle;
+
+    public int Index { get; } = index;
+
+    public RequestSpec Spec { get; } = spec;
+
+    public SamplerState Sampler { get; } = sampler;
+
+    /// <summary>Scores of the prompt's tokens, gathered chunk by chunk; null when not asked for.</summary>
+    public PromptLogprobCollector? PromptLogprobs { get; init; }
+
+    public int CachedTokens { get; set; }
+
+    /// <summary>True once its end was reported to the handle.</summary>
+    public bool IsFinished { get; set; }
+}

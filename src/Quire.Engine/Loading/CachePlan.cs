@@ -1,0 +1,95 @@
+using System;
+using Quire.Core.Memory;
+using Quire.Core.Requests;
+using Quire.Engine.Options;
+using Quire.Models;
+using Quire.Tensors;
+
+namespace Quire.Engine.Loading;
+
+/// <summary>How large the KV cache becomes, and what follows from that for the options.</summary>
+internal sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOptions Options)
+{
+    private const long GiB = 1L << 30;
+
+    /// <summary>
+    /// What the cache of a CPU may take when nobody says otherwise, as vLLM's CPU backend: a share of the machine's memory, as on a GPU,
+    /// would starve everything else that runs there.
+    /// </summary>
+    private const long CpuDefaultBytes = 4 * GiB;
+
+    /// <exception cref="QuireException">The cache does not fit; the message has the bytes and what would fit.</exception>
+    public static CachePlan Make(ResolvedOptions options, IBackend backend, ModelMemory model, int logitRows)
+    {
+        DType type = CacheType(options, backend);
+        SelfAttentionSpec attention = model.Spec.Attention;
+        var one = new KvCacheShape(model.Spec.Layers.Count, attention.KvHeads, attention.HeadDim, options.BlockSize, 1, type);
+        var budget = new MemoryBudget
+        {
+            TotalBytes = backend.Device.TotalMemoryBytes,
+            GpuMemoryUtilization = options.GpuMemoryUtilization,
+            KvCacheMemoryBytes = options.KvCacheMemoryBytes,
+            NumGpuBlocksOverride = options.NumGpuBlocksOverride,
+            WeightBytes = model.WeightBytes,
+            ActivationBytes = model.ActivationBytes(backend.ActivationType, options.MaxNumBatchedTokens, logitRows),
+            BlockBytes = one.BytesPerBlock,
+            BlockSize = options.BlockSize,
+            MaxModelLen = options.MaxModelLen,
+        };
+        if (IsLeftToUs(options) && !backend.Device.Name.StartsWith("cuda", StringComparison.Ordinal))
+        {
+            long bytes = CpuBytes(budget, options, backend.Device.AvailableMemoryBytes);
+            budget = budget with { KvCacheMemoryBytes = bytes };
+            options = options.Explain("kv_cache_memory_bytes", $"{bytes}", OptionOrigin.Derived,
+                "on a CPU: what max_num_seqs requests of max_model_len can use, at most 4 GiB and half of the free memory");
+        }
+
+        if (options.FitMaxModelLen)
+        {
+            (budget, options) = FitLength(budget, options);
+        }
+
+        Refusal? refusal = MemoryPlan.TryMake(budget, out MemoryPlan? plan);
+        if (refusal is not null)
+        {
+            throw new QuireException(ErrorCodes.NotEnoughMemory, ErrorKind.Usage, refusal.Message, refusal.Field);
+        }
+
+        return new CachePlan(plan!, one with { Blocks = plan!.BlockCount }, options);
+    }
+
+    private static bool IsLeftToUs(ResolvedOptions options) =>
+        options.Asked.GpuMemoryUtilization is null && options.KvCacheMemoryBytes is null && options.NumGpuBlocksOverride is null;
+
+    private static long CpuBytes(MemoryBudget budget, ResolvedOptions options, long free)
+    {
+        long blocksPerRequest = (options.MaxModelLen + options.BlockSize - 1L) / options.BlockSize;
+        long one = (blocksPerRequest + 1) * budget.BlockBytes;
+        long useful = checked((blocksPerRequest * options.MaxNumSeqs + 1) * budget.BlockBytes);
+        long allowed = Math.Min(CpuDefaultBytes, free / 2);
+
+        // A model whose single longest request needs more than that gets it if the memory is there at all.
+        return Math.Min(useful, Math.Max(allowed, Math.Min(one, free - budget.ActivationBytes)));
+    }
+
+    /// <summary>max_model_len auto: the longest request that the cache holds.</summary>
+    private static (MemoryBudget Budget, ResolvedOptions Options) FitLength(MemoryBudget budget, ResolvedOptions options)
+    {
+        long bytes = budget.KvCacheMemoryBytes
+            ?? (long)(budget.TotalBytes * budget.GpuMemoryUtilization) - budget.WeightBytes - budget.ActivationBytes - budget.OtherBytes;
+        long blocks = budget.NumGpuBlocksOverride ?? bytes / budget.BlockBytes;
+        int length = (int)Math.Clamp((blocks - 1) * budget.BlockSize, 1, options.MaxModelLen);
+        return (budget with { MaxModelLen = length }, options with { MaxModelLen = length });
+    }
+
+    /// <summary>auto keeps F32 on the CPU, where activations are F32 too and results then do not depend on the cache.</summary>
+    private static DType CacheType(ResolvedOptions options, IBackend backend) => options.KvCacheDType switch
+    {
+        "auto" => backend.ActivationType,
+        "float32" => DType.F32,
+        "float16" => DType.F16,
+        "bfloat16" => DType.BF16,
+        _ => throw new QuireException(ErrorCodes.NotAvailable, ErrorKind.Usage,
+            $"kv_cache_dtype {options.KvCacheDType} is not available; use auto, float32, float16 or bfloat16", "kv_cache_dtype"),
+    };
+}

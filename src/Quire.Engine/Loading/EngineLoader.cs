@@ -1,0 +1,175 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Security.Cryptography;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.Extensions.Logging;
+using Quire.Core.Memory;
+using Quire.Core.Scheduling;
+using Quire.Engine.Execution;
+using Quire.Engine.Intake;
+using Quire.Engine.Options;
+using Quire.Engine.Sampling;
+using Quire.Engine.Streaming;
+using Quire.Models;
+using Quire.Models.Weights;
+using Quire.Models.Config;
+using Quire.Tensors;
+using Quire.Tokenization;
+
+namespace Quire.Engine.Loading;
+
+/// <summary>
+/// Turns options and a model folder into everything that an engine runs on, in the order: configuration, options, tokenizer (beside the
+/// weights), weights, memory plan, cache, scheduler.
+/// </summary>
+internal static class EngineLoader
+{
+    /// <summary>Rows that go through the output head at once: more add memory for logits, not speed.</summary>
+    private const int LogitRowsAtOnce = 64;
+
+    public static LoadedModel Load(
+        EngineOptions asked, IBackend backend, UsageContext use, ILogger logger, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            string folder = ModelLocator.Locate(asked.Model);
+            HfConfig config = HfConfig.Load(folder, asked.HfOverrides?.GetRawText());
+            ResolvedOptions options = Resolve(asked, folder, config, backend, use);
+            foreach (string warning in options.Warnings)
+            {
+                logger.LogWarning("{Warning}", warning);
+            }
+
+            var memory = ModelMemory.From(config, options.DType);
+            CachePlan cache = CachePlan.Make(options, backend, memory, LogitRows(options));
+            options = cache.Options;
+            Task<TextFiles> text = Task.Run(() => TextFiles.Load(folder, options), cancellationToken);
+            DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options), progress);
+            cancellationToken.ThrowIfCancellationRequested();
+            return Assemble(folder, config, cache, memory, backend, model, text.GetAwaiter().GetResult());
+        }
+        catch (CheckpointException exception)
+        {
+            throw LoadErrors.From(exception);
+        }
+    }
+
+    private static ResolvedOptions Resolve(EngineOptions asked, string folder, HfConfig config, IBackend backend, UsageContext use)
+    {
+        DeviceInfo device = backend.Device;
+        var facts = new DeviceFacts(
+            device.Name.StartsWith("cuda", StringComparison.Ordinal) ? "cuda" : "cpu", device.Description, device.TotalMemoryBytes, device.AvailableMemoryBytes);
+        ResolvedOptions? options = OptionResolver.TryResolve(asked, ModelFacts.FromConfig(config.Json), facts, use, out OptionProblem? problem);
+        return options ?? throw new QuireException(problem!.Code, ErrorKind.Usage, problem.Message, problem.Option);
+    }
+
+    private static int LogitRows(ResolvedOptions options) => Math.Min(options.MaxNumSeqs, LogitRowsAtOnce);
+
+    private static ModelOptions ModelOptions(EngineOptions asked, ResolvedOptions options) => new()
+    {
+        DType = options.DType,
+        LoadFormat = LoadFormats.Parse(options.LoadFormat),
+        Seed = unchecked((ulong)options.Seed),
+        MaxBatchedTokens = options.MaxNumBatchedTokens,
+        MaxLogitRows = LogitRows(options),
+        MaxModelLength = options.MaxModelLen,
+        HfOverrides = asked.HfOverrides?.GetRawText(),
+    };
+
+    private static LoadedModel Assemble(
+        string folder, HfConfig config, CachePlan cache, ModelMemory memory, IBackend backend, DecoderModel model, TextFiles text)
+    {
+        text.CheckVocabulary(model.Spec.VocabularySize);
+        ResolvedOptions options = cache.Options;
+        KvCache kvCache = backend.CreateKvCache(cache.Shape);
+        int blocksPerSequence = cache.Plan.Geometry.BlocksFor(options.MaxModelLen);
+        var batch = new BatchBuilder(backend, kvCache, options.MaxNumBatchedTokens, options.MaxNumSeqs, blocksPerSequence);
+        GenerationConfig defaults = text.GenerationConfig;
+        IReadOnlyList<int> endTokens = EndTokens(config, defaults, text.Tokenizer);
+        TextServices? services = text.Tokenizer is { } tokenizer ? new TextServices(tokenizer, model.Spec.VocabularySize) : null;
+        LogprobsMode mode = ReportedLogprobs(options.LogprobsMode);
+        return new LoadedModel
+        {
+            Backend = backend,
+            Model = model,
+            Options = options,
+            MemoryPlan = cache.Plan,
+            Scheduler = new Scheduler(SchedulerOptions(options, cache.Plan)),
+            Runner = new ModelRunner(
+                model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, services, options.MaxNumSeqs),
+            Samplers = new SamplerFactory(model.Spec.VocabularySize, options.MaxLogprobs, mode, endTokens, text.Tokenizer, options.Seed),
+            Tokenizer = text.Tokenizer,
+            Text = services,
+            CacheConfig = CacheConfigLabels.Of(options, cache),
+            Info = new ModelInfo
+            {
+                ServedNames = ServedNames(options, folder),
+                Path = options.Model,
+                Architecture = model.Spec.Architecture,
+                MaxModelLen = options.MaxModelLen,
+                VocabularySize = model.Spec.VocabularySize,
+                DType = model.WeightType.DisplayName(),
+                Created = DateTimeOffset.UtcNow,
+                ParameterCount = memory.ParameterCount,
+                WeightBytes = model.WeightBytes,
+                EosTokenIds = endTokens,
+                GenerationDefaults = defaults,
+            },
+        };
+    }
+
+    private static SchedulerOptions SchedulerOptions(ResolvedOptions options, MemoryPlan plan) => new()
+    {
+        MaxNumSeqs = options.MaxNumSeqs,
+        MaxNumBatchedTokens = options.MaxNumBatchedTokens,
+        MaxNumScheduledTokens = options.MaxNumScheduledTokens,
+        MaxModelLen = options.MaxModelLen,
+        BlockSize = options.BlockSize,
+        NumBlocks = plan.BlockCount,
+        EnableChunkedPrefill = options.EnableChunkedPrefill,
+        LongPrefillTokenThreshold = options.LongPrefillTokenThreshold,
+        Policy = options.SchedulingPolicy == "priority" ? SchedulingPolicy.Priority : SchedulingPolicy.Fcfs,
+        Watermark = options.Watermark,
+        SchedulerReserveFullIsl = options.SchedulerReserveFullIsl,
+        EnablePrefixCaching = options.EnablePrefixCaching,
+
+        // A secret of this process: nobody outside can make two prefixes collide.
+        CacheKey = RandomNumberGenerator.GetBytes(32),
+    };
+
+    private static LogprobsMode ReportedLogprobs(string name) => name switch
+    {
+        "raw_logits" => LogprobsMode.RawLogits,
+        "processed_logprobs" => LogprobsMode.ProcessedLogprobs,
+        "processed_logits" => LogprobsMode.ProcessedLogits,
+        _ => LogprobsMode.RawLogprobs,
+    };
+
+    /// <summary>The tokenizer's own end first, then what the generation config and config.json add.</summary>
+    private static List<int> EndTokens(HfConfig config, GenerationConfig defaults, ITokenizer? tokenizer)
+    {
+        var ids = new List<int>();
+        if (tokenizer?.Special.Eos is { Id: { } own })
+        {
+            ids.Add(own);
+        }
+
+        foreach (int id in defaults.EosTokenIds.Count > 0 ? defaults.EosTokenIds : config.EosTokenIds)
+        {
+            if (!ids.Contains(id))
+            {
+                ids.Add(id);
+            }
+        }
+
+        return ids;
+    }
+
+    /// <summary>The shipped model is served under its name, not under the path where it was found.</summary>
+    private static IReadOnlyList<string> ServedNames(ResolvedOptions options, string folder) =>
+        options.Asked.Settings.GetList("served_model_name") is { Count: > 0 } ? options.ServedModelNames
+        : options.Asked.Model is null ? [ModelLocator.DefaultModel]
+        : [options.Model == folder ? options.Model : Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))];
+}

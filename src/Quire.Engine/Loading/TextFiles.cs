@@ -1,0 +1,47 @@
+using Quire.Engine.Options;
+using Quire.Models.Config;
+using Quire.Tokenization;
+
+namespace Quire.Engine.Loading;
+
+/// <summary>What a model folder holds besides weights: tokenizer, chat template, sampling defaults.</summary>
+internal sealed record TextFiles(ITokenizer? Tokenizer, GenerationConfig GenerationConfig)
+{
+    /// <exception cref="QuireException">A file is broken; a missing tokenizer is one too, unless skip_tokenizer_init is set.</exception>
+    public static TextFiles Load(string folder, ResolvedOptions options)
+    {
+        string tokenizerFolder = options.Asked.Tokenizer ?? folder;
+        ITokenizer? tokenizer = options.SkipTokenizerInit ? null : LoadTokenizer(tokenizerFolder);
+        return new TextFiles(tokenizer, LoadDefaults(folder, options));
+    }
+
+    /// <summary>A tokenizer with ids that the model has no logits for belongs to another model.</summary>
+    public void CheckVocabulary(int vocabularySize)
+    {
+        if (Tokenizer is not null && Tokenizer.VocabularySize > vocabularySize)
+        {
+            throw new QuireException(ErrorCodes.BadTokenizer, ErrorKind.Usage,
+                $"the tokenizer has ids up to {Tokenizer.VocabularySize - 1}, but the model's vocabulary ends at {vocabularySize - 1}: "
+                + "they do not belong together", "tokenizer");
+        }
+    }
+
+    private static ITokenizer LoadTokenizer(string folder)
+    {
+        try
+        {
+            return TokenizerLoader.Load(folder);
+        }
+        catch (TokenizerException exception)
+        {
+            throw new QuireException(ErrorCodes.BadTokenizer, ErrorKind.Usage, exception.Message, "tokenizer", exception);
+        }
+    }
+
+    private static GenerationConfig LoadDefaults(string folder, ResolvedOptions options) => options.GenerationConfig switch
+    {
+        "auto" => GenerationConfig.Load(folder),
+        "vllm" => GenerationConfig.Empty,
+        { } other => GenerationConfig.Load(other),
+    };
+}
