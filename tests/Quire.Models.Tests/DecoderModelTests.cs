@@ -5,7 +5,6 @@ using Quire.Models.Config;
 using Quire.Models.Tests.Support;
 using Quire.Models.Weights;
 using Quire.Tensors;
-using Quire.Tensors.Reference;
 
 namespace Quire.Models.Tests;
 
@@ -14,13 +13,18 @@ public class DecoderModelTests
     private const int PromptLength = 40;
 
     [Theory]
-    [InlineData(4, 4, 6, false, false, false, 1.0)]
-    [InlineData(4, 2, 8, false, false, false, 1.0)]
-    [InlineData(4, 1, 8, true, false, false, 1.0)]
-    [InlineData(3, 3, 8, true, true, true, 1.0)]
-    [InlineData(6, 2, 4, false, true, true, 0.5)]
+    [InlineData(4, 4, 6, false, false, false, 1.0, Backends.Reference)]
+    [InlineData(4, 4, 6, false, false, false, 1.0, Backends.Cpu)]
+    [InlineData(4, 2, 8, false, false, false, 1.0, Backends.Reference)]
+    [InlineData(4, 2, 8, false, false, false, 1.0, Backends.Cpu)]
+    [InlineData(4, 1, 8, true, false, false, 1.0, Backends.Reference)]
+    [InlineData(4, 1, 8, true, false, false, 1.0, Backends.Cpu)]
+    [InlineData(3, 3, 8, true, true, true, 1.0, Backends.Reference)]
+    [InlineData(3, 3, 8, true, true, true, 1.0, Backends.Cpu)]
+    [InlineData(6, 2, 4, false, true, true, 0.5, Backends.Reference)]
+    [InlineData(6, 2, 4, false, true, true, 0.5, Backends.Cpu)]
     public void Multi_head_grouped_and_multi_query_attention_with_and_without_biases_match_the_textbook(
-        int heads, int kvHeads, int headDim, bool attentionBias, bool mlpBias, bool tied, double partial)
+        int heads, int kvHeads, int headDim, bool attentionBias, bool mlpBias, bool tied, double partial, string backendName)
     {
         string keys = FormattableString.Invariant(
             $"\"attention_bias\": {Lower(attentionBias)}, \"mlp_bias\": {Lower(mlpBias)}, \"tie_word_embeddings\": {Lower(tied)}, \"partial_rotary_factor\": {partial},");
@@ -29,7 +33,7 @@ public class DecoderModelTests
         using var folder = new TemporaryFolder();
         folder.Write(HfConfig.FileName, json);
         folder.Write(CheckpointFiles.SingleFileName, SafetensorsBytes.Floats(weights.Select(pair => (pair.Key, pair.Value.Shape, pair.Value.Values))));
-        using var backend = new ReferenceBackend();
+        using IBackend backend = Backends.Create(backendName);
         using DecoderModel model = DecoderModel.Load(
             folder.Path, backend, new ModelOptions { DType = "float32", MaxBatchedTokens = PromptLength, MaxLogitRows = 7 });
         int[] prompt = [.. Enumerable.Range(0, PromptLength).Select(i => (i * 7 + 3) % 19)];
@@ -47,13 +51,15 @@ public class DecoderModelTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(3)]
-    [InlineData(16)]
-    [InlineData(29)]
-    public void A_prompt_gives_the_same_logits_in_chunks_of_any_size(int size)
+    [InlineData(1, Backends.Reference)]
+    [InlineData(29, Backends.Reference)]
+    [InlineData(1, Backends.Cpu)]
+    [InlineData(3, Backends.Cpu)]
+    [InlineData(16, Backends.Cpu)]
+    [InlineData(29, Backends.Cpu)]
+    public void A_prompt_gives_the_same_logits_in_chunks_of_any_size(int size, string backendName)
     {
-        using var backend = new ReferenceBackend();
+        using IBackend backend = Backends.Create(backendName);
         using DecoderModel model = GoldenChecks.Load(TestFolders.Data("llama"), backend);
         int[] prompt = Prompt(PromptLength, 1);
         var driver = new ModelDriver(backend, model);
@@ -68,10 +74,12 @@ public class DecoderModelTests
         Assert.Equal(whole, last);
     }
 
-    [Fact]
-    public void Sequences_in_one_step_do_not_see_each_other()
+    [Theory]
+    [InlineData(Backends.Reference)]
+    [InlineData(Backends.Cpu)]
+    public void Sequences_in_one_step_do_not_see_each_other(string backendName)
     {
-        using var backend = new ReferenceBackend();
+        using IBackend backend = Backends.Create(backendName);
         using DecoderModel model = GoldenChecks.Load(TestFolders.Data("llama-rope3"), backend);
         int[] first = Prompt(33, 2);
         int[] second = Prompt(21, 3);
@@ -89,10 +97,12 @@ public class DecoderModelTests
         Assert.Equal(secondAlone, together[1]);
     }
 
-    [Fact]
-    public void A_step_allocates_no_managed_memory()
+    [Theory]
+    [InlineData(null)]
+    [InlineData(Backends.Cpu)]
+    public void A_step_allocates_no_managed_memory(string? backendName)
     {
-        using var backend = new NullBackend();
+        using IBackend backend = backendName is null ? new NullBackend() : Backends.Create(backendName);
         using DecoderModel model = DecoderModel.Load(TestFolders.Data("llama"), backend, new ModelOptions { MaxBatchedTokens = 64, MaxLogitRows = 4 });
         var driver = new ModelDriver(backend, model);
         driver.Step(new Chunk(driver.NewSequence(), Prompt(20, 4)));
@@ -131,7 +141,7 @@ public class DecoderModelTests
         float[][] logits = new float[2][];
         for (int i = 0; i < 2; i++)
         {
-            using var backend = new ReferenceBackend();
+            using IBackend backend = Backends.Create(Backends.Reference);
             using DecoderModel model = GoldenChecks.Load(TestFolders.Data("llama"), backend, i == 0 ? "auto" : "float32");
             Assert.Equal(i == 0 ? DType.BF16 : DType.F32, model.WeightType);
             var driver = new ModelDriver(backend, model);

@@ -1,5 +1,5 @@
 using Quire.Models.Tests.Support;
-using Quire.Tensors.Reference;
+using Quire.Tensors;
 
 namespace Quire.Models.Tests;
 
@@ -7,27 +7,37 @@ namespace Quire.Models.Tests;
 public class GoldenArchitectureTests
 {
     [Theory]
-    [InlineData("llama")]
-    [InlineData("llama-rope3")]
-    public void A_reference_model_computes_what_transformers_computes(string name)
+    [InlineData("llama", Backends.Reference)]
+    [InlineData("llama", Backends.Cpu)]
+    [InlineData("llama-rope3", Backends.Reference)]
+    [InlineData("llama-rope3", Backends.Cpu)]
+    public void A_reference_model_computes_what_transformers_computes(string model, string backend)
     {
-        using var backend = new ReferenceBackend();
-        GoldenChecks.Matches(TestFolders.Data(name), backend);
+        using IBackend device = Backends.Create(backend);
+        GoldenChecks.Matches(TestFolders.Data(model), device);
     }
 
     [Theory]
-    [InlineData("mistral-window")]
-    [InlineData("qwen2")]
-    [InlineData("qwen3")]
-    [InlineData("phi3")]
-    [InlineData("gemma2")]
-    [InlineData("gemma3")]
-    [InlineData("granite")]
-    [InlineData("olmo2")]
-    public void A_shared_reference_model_computes_what_transformers_computes(string name)
+    [InlineData("mistral-window", Backends.Reference)]
+    [InlineData("mistral-window", Backends.Cpu)]
+    [InlineData("qwen2", Backends.Reference)]
+    [InlineData("qwen2", Backends.Cpu)]
+    [InlineData("qwen3", Backends.Reference)]
+    [InlineData("qwen3", Backends.Cpu)]
+    [InlineData("phi3", Backends.Reference)]
+    [InlineData("phi3", Backends.Cpu)]
+    [InlineData("gemma2", Backends.Reference)]
+    [InlineData("gemma2", Backends.Cpu)]
+    [InlineData("gemma3", Backends.Reference)]
+    [InlineData("gemma3", Backends.Cpu)]
+    [InlineData("granite", Backends.Reference)]
+    [InlineData("granite", Backends.Cpu)]
+    [InlineData("olmo2", Backends.Reference)]
+    [InlineData("olmo2", Backends.Cpu)]
+    public void A_shared_reference_model_computes_what_transformers_computes(string model, string backend)
     {
-        string folder = TestFolders.Shared("goldens", "architectures", name);
-        using var backend = new ReferenceBackend();
-        GoldenChecks.Matches(folder, backend);
+        string folder = TestFolders.Shared("goldens", "architectures", model);
+        using IBackend device = Backends.Create(backend);
+        GoldenChecks.Matches(folder, device);
     }
 }

@@ -3,24 +3,26 @@ using System.IO;
 using System.Linq;
 using System.Text.Json;
 using Quire.Models.Tests.Support;
-using Quire.Tensors.Reference;
+using Quire.Tensors;
 
 namespace Quire.Models.Tests;
 
 /// <summary>The model that ships with the repository against what transformers computed for it.</summary>
 public class QuillTests
 {
-    [Fact]
-    public void Quill_gives_prompts_the_log_probabilities_that_transformers_gives_them()
+    [Theory]
+    [InlineData(Backends.Reference, 1)]
+    [InlineData(Backends.Cpu, 16)]
+    public void Quill_gives_prompts_the_log_probabilities_that_transformers_gives_them(string backendName, int prompts)
     {
         string path = TestFolders.Shared("goldens", "quill.json");
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-        using var backend = new ReferenceBackend();
+        using IBackend backend = Backends.Create(backendName);
         using DecoderModel model = DecoderModel.Load(
-            TestFolders.Quill, backend, new ModelOptions { MaxBatchedTokens = 256, MaxLogitRows = 64, MaxModelLength = 1024 });
+            TestFolders.Quill, backend, new ModelOptions { MaxBatchedTokens = 1024, MaxLogitRows = 64, MaxModelLength = 1024 });
 
-        // The shortest prompts, because the reference backend is slow.
-        foreach (JsonElement golden in document.RootElement.EnumerateArray().OrderBy(x => x.GetProperty("prompt_token_ids").GetArrayLength()).Take(2))
+        // The shortest prompts first, because the reference backend is slow.
+        foreach (JsonElement golden in document.RootElement.EnumerateArray().OrderBy(x => x.GetProperty("prompt_token_ids").GetArrayLength()).Take(prompts))
         {
             int[] prompt = Golden.Integers(golden.GetProperty("prompt_token_ids"));
             var driver = new ModelDriver(backend, model);
