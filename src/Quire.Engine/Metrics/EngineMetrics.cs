@@ -27,6 +27,7 @@ public sealed class EngineMetrics
     private int _running;
     private int _waiting;
     private double _kvCacheUsage;
+    private long _allocatedBytes;
 
     /// <param name="maxModelLen">Tokens; the token histograms reach up to it.</param>
     /// <param name="cacheConfig">Labels of the constant <c>cache_config_info</c>.</param>
@@ -57,6 +58,9 @@ public sealed class EngineMetrics
 
     /// <summary>0 to 1; blocks that are cached but could be evicted count as free.</summary>
     public double KvCacheUsage => Volatile.Read(ref _kvCacheUsage);
+
+    /// <summary>Managed bytes that the engine's thread has allocated since it started; constant in steady decode.</summary>
+    public long EngineThreadAllocatedBytes => Volatile.Read(ref _allocatedBytes);
 
     public Counter Preemptions { get; } = new();
 
@@ -110,6 +114,7 @@ public sealed class EngineMetrics
     /// <summary>The gauges, set once a step.</summary>
     internal void SetState(int running, int waiting, double kvCacheUsage)
     {
+        Volatile.Write(ref _allocatedBytes, GC.GetAllocatedBytesForCurrentThread());
         Volatile.Write(ref _running, running);
         Volatile.Write(ref _waiting, waiting);
         Volatile.Write(ref _kvCacheUsage, kvCacheUsage);
