@@ -70,7 +70,7 @@ public class EngineLoadTests
     {
         await using InferenceEngine engine = await StartTinyAsync(options => options with { MaxNumSeqs = 64, MaxNumBatchedTokens = 256 });
         GenerationHandle[] handles = [.. Enumerable.Range(0, 64).Select(i => engine.Submit(Request(i, 8, 400)))];
-        Task readers = Task.WhenAll(handles.Select(handle => Task.Run(handle.CompleteAsync)));
+        Task readers = Task.WhenAll(handles.Select(handle => Task.Run(() => handle.CompleteAsync())));
 
         // Lists of tokens and blocks grow by doubling, so a window without growth is looked for; most windows are one.
         var grown = new List<long>();
