@@ -21,6 +21,8 @@ public static class ArchitectureRegistry
         "Gemma3ForCausalLM",
         "GraniteForCausalLM",
         "Olmo2ForCausalLM",
+        "OPTForCausalLM",
+        "GPT2LMHeadModel",
     ];
 
     /// <summary>What the checkpoint's architecture makes of its config.json.</summary>
@@ -52,6 +54,8 @@ public static class ArchitectureRegistry
         "Gemma3ForCausalLM" => Gemma.DefineGemma3(config, type),
         "GraniteForCausalLM" => Granite.Define(config),
         "Olmo2ForCausalLM" => Olmo2.Define(config),
+        "OPTForCausalLM" => Opt.Define(config),
+        "GPT2LMHeadModel" => Gpt2.Define(config),
         _ => null,
     };
 

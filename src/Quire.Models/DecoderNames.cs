@@ -43,6 +43,12 @@ public sealed record DecoderNames
 
     public string Head { get; init; } = "lm_head";
 
+    /// <summary>A beginning that some checkpoints leave out of all names, or null.</summary>
+    public string? OptionalPrefix { get; init; }
+
+    /// <summary>True when the matrices of layers are stored as [in, out].</summary>
+    public bool TransposedLayers { get; init; }
+
     /// <summary>Ends of the names of tensors that some checkpoints carry and nobody needs.</summary>
     public IReadOnlyList<string> IgnoredEndings { get; init; } = ["rotary_emb.inv_freq"];
 }

@@ -97,7 +97,7 @@ public class ConfigTests
     {
         foreach (string name in ArchitectureRegistry.Supported)
         {
-            string json = Configs.TinyLlama().Replace("LlamaForCausalLM", name, StringComparison.Ordinal);
+            string json = Configs.TinyLlama(""" "ffn_dim": 96, "n_embd": 24, "n_head": 4, "n_layer": 2, """).Replace("LlamaForCausalLM", name, StringComparison.Ordinal);
             Assert.Equal(name, ArchitectureRegistry.Define(HfConfig.Parse(json), DType.F32).Spec.Architecture);
         }
     }

@@ -34,10 +34,16 @@ public class GoldenArchitectureTests
     [InlineData("granite", Backends.Cpu)]
     [InlineData("olmo2", Backends.Reference)]
     [InlineData("olmo2", Backends.Cpu)]
+    [InlineData("opt", Backends.Reference)]
+    [InlineData("opt", Backends.Cpu)]
+    [InlineData("gpt2", Backends.Reference)]
+    [InlineData("gpt2", Backends.Cpu)]
     public void A_shared_reference_model_computes_what_transformers_computes(string model, string backend)
     {
         string folder = TestFolders.Shared("goldens", "architectures", model);
         using IBackend device = Backends.Create(backend);
-        GoldenChecks.Matches(folder, device);
+
+        // The one checkpoint that is stored as float32 is to be computed in it, not in the bfloat16 that auto would take.
+        GoldenChecks.Matches(folder, device, model == "gpt2" ? "float32" : "auto");
     }
 }

@@ -48,6 +48,20 @@ public class WeightBinderTests
     }
 
     [Fact]
+    public void A_prefix_that_some_checkpoints_leave_out_may_be_left_out_and_masks_are_ignored()
+    {
+        DecoderSlots slots = Slots("""{"architectures": ["GPT2LMHeadModel"], "vocab_size": 9, "n_embd": 8, "n_head": 2, "n_layer": 2}""");
+        var tensors = Tensors(slots).ToDictionary(pair => pair.Key.Replace("transformer.", "", StringComparison.Ordinal), pair => pair.Value);
+        tensors["h.0.attn.bias"] = [1, 1, 1024, 1024];
+        tensors["h.1.attn.masked_bias"] = [];
+        using var host = new HostMemory();
+        using var source = new FakeSource(tensors, "F32");
+        _ = new WeightBinder(slots, source, DType.F32, host, null);
+        tensors.Remove("h.1.attn.c_attn.bias");
+        Assert.Contains("missing (1): transformer.h.1.attn.c_attn.bias", Refused(slots, tensors), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_head_that_is_not_tied_must_be_there()
     {
         DecoderSlots slots = Slots(Configs.TinyLlama());

@@ -19,9 +19,9 @@ internal static class CommonConfig
 
     public static int HiddenSize(ConfigSection config) => config.Int32("hidden_size", 1, MaxWidth);
 
-    public static int InnerSize(ConfigSection config) => config.Int32("intermediate_size", 1, MaxWidth);
+    public static int InnerSize(ConfigSection config, string key = "intermediate_size") => config.Int32(key, 1, MaxWidth);
 
-    public static int LayerCount(ConfigSection config) => config.Int32("num_hidden_layers", 1, MaxLayers);
+    public static int LayerCount(ConfigSection config, string key = "num_hidden_layers") => config.Int32(key, 1, MaxLayers);
 
     public static int Positions(ConfigSection config, int fallback) => config.Int32("max_position_embeddings", 1, MaxPositions, fallback);
 
@@ -83,6 +83,14 @@ internal static class CommonConfig
         }
 
         return windows;
+    }
+
+    /// <summary>Layers that are all alike and know no rotary positions.</summary>
+    public static IReadOnlyList<LayerSpec> SameLayers(int count, FeedForwardSpec feedForward)
+    {
+        var layers = new LayerSpec[count];
+        Array.Fill(layers, new LayerSpec { FeedForward = feedForward });
+        return layers;
     }
 
     private static int HeadDim(ConfigSection config, int hidden, int heads) =>

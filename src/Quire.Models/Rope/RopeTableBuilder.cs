@@ -1,4 +1,5 @@
 using System;
+using System.Threading.Tasks;
 using Quire.Tensors;
 
 namespace Quire.Models.Rope;
@@ -21,7 +22,7 @@ public static class RopeTableBuilder
         Tensor sines = host.Allocate(DType.F32, positions, half);
         double[] frequencies = RopeFrequencies.Compute(spec, positions);
         double factor = RopeFrequencies.AttentionFactor(spec);
-        for (int position = 0; position < positions; position++)
+        Parallel.For(0, positions, position =>
         {
             Span<float> cosine = cosines.HostRow<float>(position);
             Span<float> sine = sines.HostRow<float>(position);
@@ -31,7 +32,7 @@ public static class RopeTableBuilder
                 cosine[j] = (float)(c * factor);
                 sine[j] = (float)(s * factor);
             }
-        }
+        });
 
         return new RopeTable(
             backend.Upload(new HostMatrix(cosines.Data, DType.F32, positions, half)),

@@ -28,7 +28,7 @@ public sealed class DecoderSlots
 
         Layers = layers;
         FinalNorm = Norm(_names.FinalNorm, _spec.HiddenSize);
-        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.HiddenSize, false);
+        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.HiddenSize, false, false);
     }
 
     public TensorSlot Embedding { get; }
@@ -41,6 +41,9 @@ public sealed class DecoderSlots
 
     /// <summary>The output head, or null when it is the embedding.</summary>
     public LinearSlot? Head { get; }
+
+    /// <summary>A beginning that some checkpoints leave out of all names, or null.</summary>
+    public string? OptionalPrefix => _names.OptionalPrefix;
 
     /// <summary>Every tensor once, in the order of computation.</summary>
     public IEnumerable<TensorSlot> All()
@@ -96,20 +99,21 @@ public sealed class DecoderSlots
         bool before = _spec.NormPlacement is NormPlacement.Before or NormPlacement.BeforeAndAfter;
         bool after = _spec.NormPlacement is NormPlacement.After or NormPlacement.BeforeAndAfter;
         bool queryKeyNorm = attention.QueryKeyNorm != QueryKeyNorm.None;
+        bool transposed = _names.TransposedLayers;
         bool wholeRow = attention.QueryKeyNorm == QueryKeyNorm.AllHeads;
         IReadOnlyList<int> qkvRows = _names.Qkv.Count == 1 ? [attention.QkvSize] : [attention.QuerySize, attention.KvSize, attention.KvSize];
         IReadOnlyList<int> inputRows = _names.FeedForwardInput.Count == 1 ? [feedForward.InputSize] : [feedForward.InnerSize, feedForward.InnerSize];
         return new LayerSlots
         {
             AttentionNorm = before ? Norm(prefix + _names.AttentionNorm, _spec.HiddenSize) : null,
-            Qkv = Linear(prefix, _names.Qkv, qkvRows, _spec.HiddenSize, attention.QkvBias),
+            Qkv = Linear(prefix, _names.Qkv, qkvRows, _spec.HiddenSize, attention.QkvBias, transposed),
             QueryNorm = queryKeyNorm ? Norm(prefix + _names.QueryNorm, wholeRow ? attention.QuerySize : attention.HeadDim) : null,
             KeyNorm = queryKeyNorm ? Norm(prefix + _names.KeyNorm, wholeRow ? attention.KvSize : attention.HeadDim) : null,
-            AttentionOutput = Linear(prefix, [_names.AttentionOutput], [_spec.HiddenSize], attention.QuerySize, attention.OutputBias),
+            AttentionOutput = Linear(prefix, [_names.AttentionOutput], [_spec.HiddenSize], attention.QuerySize, attention.OutputBias, transposed),
             AfterAttentionNorm = after ? Norm(prefix + _names.AfterAttentionNorm, _spec.HiddenSize) : null,
             FeedForwardNorm = before ? Norm(prefix + _names.FeedForwardNorm, _spec.HiddenSize) : null,
-            FeedForwardInput = Linear(prefix, _names.FeedForwardInput, inputRows, _spec.HiddenSize, feedForward.Bias),
-            FeedForwardOutput = Linear(prefix, [_names.FeedForwardOutput], [_spec.HiddenSize], feedForward.InnerSize, feedForward.Bias),
+            FeedForwardInput = Linear(prefix, _names.FeedForwardInput, inputRows, _spec.HiddenSize, feedForward.Bias, transposed),
+            FeedForwardOutput = Linear(prefix, [_names.FeedForwardOutput], [_spec.HiddenSize], feedForward.InnerSize, feedForward.Bias, transposed),
             AfterFeedForwardNorm = after ? Norm(prefix + _names.AfterFeedForwardNorm, _spec.HiddenSize) : null,
         };
     }
@@ -118,13 +122,14 @@ public sealed class DecoderSlots
         new TensorSlot(module + ".weight", 1, size, WeightRole.NormWeight),
         _spec.Norm.Bias ? new TensorSlot(module + ".bias", 1, size, WeightRole.NormBias) : null);
 
-    private static LinearSlot Linear(string prefix, IReadOnlyList<string> modules, IReadOnlyList<int> rows, int columns, bool bias)
+    private static LinearSlot Linear(
+        string prefix, IReadOnlyList<string> modules, IReadOnlyList<int> rows, int columns, bool bias, bool transposed)
     {
         var parts = new TensorSlot[modules.Count];
         var biases = bias ? new TensorSlot[modules.Count] : null;
         for (int i = 0; i < parts.Length; i++)
         {
-            parts[i] = new TensorSlot(prefix + modules[i] + ".weight", rows[i], columns, WeightRole.Linear);
+            parts[i] = new TensorSlot(prefix + modules[i] + ".weight", rows[i], columns, WeightRole.Linear, transposed);
             if (biases is not null)
             {
                 biases[i] = new TensorSlot(prefix + modules[i] + ".bias", 1, rows[i], WeightRole.Bias);

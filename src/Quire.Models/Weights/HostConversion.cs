@@ -4,7 +4,7 @@ using Quire.Tensors;
 
 namespace Quire.Models.Weights;
 
-/// <summary>Converts matrices in host memory between F32, F16 and BF16, rounding to nearest, ties to even.</summary>
+/// <summary>Transposes matrices in host memory, and converts them between F32, F16 and BF16, rounding to nearest, ties to even.</summary>
 internal static unsafe class HostConversion
 {
     /// <summary>A copy of <paramref name="matrix"/> in <paramref name="type"/>, in memory of <paramref name="memory"/>.</summary>
@@ -14,6 +14,30 @@ internal static unsafe class HostConversion
         var copy = new HostMatrix(target.Data, type, matrix.Rows, matrix.Columns);
         Parallel.For(0, matrix.Rows, row => ConvertRow(matrix, copy, row));
         return copy;
+    }
+
+    /// <summary>The transpose of <paramref name="matrix"/> (F32, F16 or BF16), in memory of <paramref name="memory"/>.</summary>
+    public static HostMatrix Transpose(HostMatrix matrix, HostMemory memory)
+    {
+        Tensor target = memory.Allocate(matrix.Type, matrix.Columns, matrix.Rows);
+        for (int row = 0; row < matrix.Rows; row++)
+        {
+            for (int column = 0; column < matrix.Columns; column++)
+            {
+                long from = (long)row * matrix.Columns + column;
+                long to = (long)column * matrix.Rows + row;
+                if (matrix.Type == DType.F32)
+                {
+                    ((float*)target.Data)[to] = ((float*)matrix.Data)[from];
+                }
+                else
+                {
+                    ((ushort*)target.Data)[to] = ((ushort*)matrix.Data)[from];
+                }
+            }
+        }
+
+        return new HostMatrix(target.Data, matrix.Type, matrix.Columns, matrix.Rows);
     }
 
     private static void ConvertRow(HostMatrix source, HostMatrix target, int row)

@@ -32,6 +32,13 @@ internal static unsafe class UniformGenerator
                 continue;
             }
 
+            if (type == DType.F32 && i + 16 <= count)
+            {
+                first.Store((float*)data + i);
+                second.Store((float*)data + i + 8);
+                continue;
+            }
+
             first.Store(block);
             second.Store(block + 8);
             for (int j = 0; j < Math.Min(16, count - i); j++)

@@ -14,6 +14,7 @@ public readonly record struct LoadProgress(long BytesDone, long BytesTotal);
 /// </summary>
 public sealed class WeightBinder
 {
+    private readonly DecoderSlots _slots;
     private readonly IWeightSource _source;
     private readonly DType _modelType;
     private readonly HostMemory _converted;
@@ -32,6 +33,7 @@ public sealed class WeightBinder
     {
         ArgumentNullException.ThrowIfNull(slots);
         ArgumentNullException.ThrowIfNull(source);
+        _slots = slots;
         _source = source;
         _modelType = modelType;
         _converted = converted;
@@ -43,8 +45,13 @@ public sealed class WeightBinder
     public HostMatrix Matrix(TensorSlot slot)
     {
         ArgumentNullException.ThrowIfNull(slot);
-        WeightTensor tensor = _source.Find(slot.Name)!;
+        WeightTensor tensor = Find(_slots, _source, slot)!;
         var matrix = new HostMatrix(tensor.Data, tensor.Type!.Value, slot.Rows, slot.Columns);
+        if (slot.Transposed)
+        {
+            matrix = HostConversion.Transpose(matrix with { Rows = slot.Columns, Columns = slot.Rows }, _converted);
+        }
+
         if (!slot.IsVector && matrix.Type != _modelType)
         {
             matrix = HostConversion.Convert(matrix, _modelType, _converted);
@@ -79,6 +86,11 @@ public sealed class WeightBinder
         return new LinearSource(slot.Name, parts, biases);
     }
 
+    /// <summary>The tensor of a slot, under its full name or without the prefix that some checkpoints leave out.</summary>
+    private static WeightTensor? Find(DecoderSlots slots, IWeightSource source, TensorSlot slot) =>
+        source.Find(slot.Name)
+        ?? (slots.OptionalPrefix is { } prefix && slot.Name.StartsWith(prefix, StringComparison.Ordinal) ? source.Find(slot.Name[prefix.Length..]) : null);
+
     /// <summary>Returns the bytes of all slots, or throws one error that lists every fault.</summary>
     private static long Check(DecoderSlots slots, IWeightSource source)
     {
@@ -88,8 +100,8 @@ public sealed class WeightBinder
         long bytes = 0;
         foreach (TensorSlot slot in slots.All())
         {
-            used.Add(slot.Name);
-            WeightTensor? tensor = source.Find(slot.Name);
+            WeightTensor? tensor = Find(slots, source, slot);
+            used.Add(tensor?.Name ?? slot.Name);
             if (tensor is null)
             {
                 missing.Add(slot.Name);

@@ -17,7 +17,8 @@ public enum WeightRole
 /// <param name="Rows">Output features of a matrix; 1 for a vector.</param>
 /// <param name="Columns">Input features of a matrix; length of a vector.</param>
 /// <param name="Role">What it is for.</param>
-public sealed record TensorSlot(string Name, int Rows, int Columns, WeightRole Role)
+/// <param name="Transposed">True when the checkpoint stores [Columns, Rows].</param>
+public sealed record TensorSlot(string Name, int Rows, int Columns, WeightRole Role, bool Transposed = false)
 {
     /// <summary>True when the checkpoint stores [Columns] instead of [Rows, Columns].</summary>
     public bool IsVector => Role is not (WeightRole.Embedding or WeightRole.Linear);
@@ -25,7 +26,7 @@ public sealed record TensorSlot(string Name, int Rows, int Columns, WeightRole R
     public long ElementCount => (long)Rows * Columns;
 
     /// <summary>The shape that the checkpoint must state.</summary>
-    public IReadOnlyList<long> Shape => IsVector ? [Columns] : [Rows, Columns];
+    public IReadOnlyList<long> Shape => IsVector ? [Columns] : Transposed ? [Columns, Rows] : [Rows, Columns];
 }
 
 /// <summary>A linear layer: parts stacked along the output features, with or without biases.</summary>
