@@ -203,7 +203,8 @@ internal sealed class KvCacheManager
         return true;
     }
 
-    private int BlocksNeeded(int tokens) => Geometry.BlocksFor(Math.Min(tokens, _maxLength));
+    /// <summary>Blocks for so many tokens; slots behind the last position that can ever be computed are not asked for.</summary>
+    private int BlocksNeeded(int tokens) => Math.Min(Geometry.BlocksFor(Math.Min(tokens, _maxLength)), Geometry.UsableBlocks);
 
     private void Take(RequestState request, int blocks)
     {

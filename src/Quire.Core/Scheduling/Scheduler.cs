@@ -115,21 +115,27 @@ public sealed class Scheduler
     }
 
     /// <summary>
-    /// The next step: first the running requests in order, then, if nobody had to give way, waiting ones. Null when nothing can run now.
-    /// At most two plans may be uncommitted. Read the block tables of the rows before the next call of the scheduler.
+    /// The next step: first the running requests in order, then, if nobody had to give way, waiting ones. Null when nothing can run before a plan is
+    /// committed or a request comes. At most two plans may be uncommitted. Read the block tables of the rows before the next call of the scheduler.
     /// </summary>
-    public StepPlan? Plan()
+    /// <param name="mayBeEmpty">
+    /// Whether a step in which requests only lost their blocks is given back as a plan without rows, as vLLM does, instead of planning again at once.
+    /// </param>
+    public StepPlan? Plan(bool mayBeEmpty = false)
     {
         Invariant.Check(_inFlightAhead is null, "two plans wait for their commit already");
         StepPlan plan = _next;
-        plan.Begin();
-        _planner.Fill(plan);
-        if (plan.Rows.Length == 0)
+        do
+        {
+            plan.Begin();
+            _planner.Fill(plan);
+        }
+        while (plan.Rows.Length == 0 && plan.Preempted.Length > 0 && !mayBeEmpty);
+        if (plan.Rows.Length == 0 && plan.Preempted.Length == 0)
             return null;
 
-        foreach (BlockCopy copy in _copies)
-            plan.Add(copy);
-        _copies.Clear();
+        if (plan.Rows.Length > 0)
+            TakeCopies(plan);
         plan.End(++_steps);
         (_next, _afterNext) = (_afterNext, _next);
         if (_inFlight is null)
@@ -249,6 +255,13 @@ public sealed class Scheduler
             Invariant.Check(request.ComputedTokens - request.UnknownTokens <= request.TokenCount, "more was computed than is known");
             Invariant.Check(request.TokenCount < MaxSequenceLength, "a request outgrew the context");
         }
+    }
+
+    private void TakeCopies(StepPlan plan)
+    {
+        foreach (BlockCopy copy in _copies)
+            plan.Add(copy);
+        _copies.Clear();
     }
 
     private Refusal? Refuse(RequestSpec request)

@@ -14,6 +14,8 @@ namespace Quire.Core.Scheduling;
 /// <para>
 /// Who runs a plan must, in this order: make the <see cref="Copies"/>; then, in every layer, store the keys and values of all rows before any
 /// row attends, because a row may read blocks that another row of the same step fills (a shared prefix). Plans run in the order they were made.
+/// A plan is run whole, with the tokens it was made with, also when one of its requests is aborted meanwhile: full blocks count as cached from the moment
+/// they are planned. When a step fails on the device, its blocks do not hold what they promise: end its requests and reset the prefix cache.
 /// </para>
 /// </summary>
 public sealed class StepPlan
@@ -39,7 +41,7 @@ public sealed class StepPlan
     /// <summary>Rows that sample.</summary>
     public int SamplingRows { get; private set; }
 
-    /// <summary>Requests that lost their blocks while this plan was made, in that order.</summary>
+    /// <summary>Requests that lost their blocks while this plan was made, in that order. Each comes back later in a row of its own, as resumed.</summary>
     public ReadOnlySpan<RequestState> Preempted => CollectionsMarshal.AsSpan(_preempted);
 
     /// <summary>Block copies to make before the rows are computed.</summary>

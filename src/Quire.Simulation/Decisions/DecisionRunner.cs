@@ -69,7 +69,7 @@ public sealed class DecisionRunner
 
     private DecisionStep Step(int step)
     {
-        StepPlan? plan = _scheduler.Plan();
+        StepPlan? plan = _scheduler.Plan(mayBeEmpty: true);
         var result = new DecisionStep { Step = step };
         if (plan is not null)
         {
