@@ -15,13 +15,38 @@ internal static class PythonText
             return "nan";
         if (double.IsInfinity(value))
             return value > 0 ? "inf" : "-inf";
-        double magnitude = Math.Abs(value);
-        if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16))
-            return Scientific(value);
-        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
-        if (shortest.Contains('E', StringComparison.Ordinal))
-            return value.ToString("0.0#################################", CultureInfo.InvariantCulture);
-        return shortest.Contains('.', StringComparison.Ordinal) ? shortest : shortest + ".0";
+        if (value == 0)
+            return double.IsNegative(value) ? "-0.0" : "0.0";
+
+        // The shortest digits that read back, wherever .NET puts the point and the exponent.
+        string shortest = Math.Abs(value).ToString("R", CultureInfo.InvariantCulture);
+        int exponentAt = shortest.IndexOf('E', StringComparison.Ordinal);
+        string mantissa = exponentAt < 0 ? shortest : shortest[..exponentAt];
+        int exponent = exponentAt < 0 ? 0 : int.Parse(shortest.AsSpan(exponentAt + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        int point = mantissa.IndexOf('.', StringComparison.Ordinal);
+        string digits = mantissa.Replace(".", "", StringComparison.Ordinal);
+        exponent += point < 0 ? digits.Length : point;
+        string significant = digits.TrimStart('0');
+        exponent -= digits.Length - significant.Length;
+        significant = significant.TrimEnd('0');
+        return (value < 0 ? "-" : "") + Place(significant, exponent);
+    }
+
+    /// <summary>Writes 0.digits × 10^exponent.</summary>
+    private static string Place(string digits, int exponent)
+    {
+        if (exponent is <= -4 or > 16)
+        {
+            string fraction = digits.Length > 1 ? "." + digits[1..] : "";
+            int shown = exponent - 1;
+            return digits[..1] + fraction + "e" + (shown < 0 ? "-" : "+") + Math.Abs(shown).ToString("00", CultureInfo.InvariantCulture);
+        }
+
+        if (exponent <= 0)
+            return "0." + new string('0', -exponent) + digits;
+        return digits.Length <= exponent
+            ? digits + new string('0', exponent - digits.Length) + ".0"
+            : digits[..exponent] + "." + digits[exponent..];
     }
 
     public static string List(IReadOnlyList<string> items)
@@ -58,16 +83,5 @@ internal static class PythonText
         }
 
         text.Append(quote);
-    }
-
-    private static string Scientific(double value)
-    {
-        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
-        int exponentAt = shortest.IndexOf('E', StringComparison.Ordinal);
-        if (exponentAt < 0)
-            return shortest;
-        int exponent = int.Parse(shortest.AsSpan(exponentAt + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
-        string sign = exponent < 0 ? "-" : "+";
-        return shortest[..exponentAt] + "e" + sign + Math.Abs(exponent).ToString("00", CultureInfo.InvariantCulture);
     }
 }

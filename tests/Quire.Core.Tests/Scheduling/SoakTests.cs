@@ -155,7 +155,7 @@ public class SoakTests
     private static int[] SharedPrompt(Chance chance, int length)
     {
         int text = chance.Below(3);
-        int branch = chance.Below(length + 1);
+        int branch = chance.Below(2) == 0 ? length : chance.Below(length + 1);
         int[] prompt = new int[length];
         for (int i = 0; i < length; i++)
             prompt[i] = i < branch ? ((text * 29) + (i * 7)) % World.Vocabulary : chance.Below(World.Vocabulary);
