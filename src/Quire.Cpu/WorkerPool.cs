@@ -54,6 +54,36 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Threads that compute, the calling one included.</summary>
     public int Threads => _workers.Length + 1;
 
+    /// <summary>Helper threads that have not ended.</summary>
+    public int LivingHelpers
+    {
+        get
+        {
+            int living = 0;
+            foreach (Worker worker in _workers)
+            {
+                living += worker.Thread!.IsAlive ? 1 : 0;
+            }
+
+            return living;
+        }
+    }
+
+    /// <summary>Helper threads that sleep, as opposed to working or waiting for work in a loop.</summary>
+    public int SleepingHelpers
+    {
+        get
+        {
+            int sleeping = 0;
+            foreach (Worker worker in _workers)
+            {
+                sleeping += worker.Sleeps ? 1 : 0;
+            }
+
+            return sleeping;
+        }
+    }
+
     /// <summary>
     /// Does the items [0, <paramref name="items"/>) in pieces of <paramref name="piece"/> and returns when all are done. An exception
     /// of any thread is thrown here, once no thread works on the job any more.
@@ -211,6 +241,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         private volatile bool _sleeps;
 
         public Thread? Thread { get; set; }
+
+        public bool Sleeps => _sleeps;
 
         public void Start()
         {
