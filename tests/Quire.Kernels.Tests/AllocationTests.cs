@@ -1,5 +1,4 @@
 using System;
-using Quire.Cpu;
 using Quire.Tensors;
 
 namespace Quire.Kernels.Tests;

@@ -224,12 +224,12 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
                 byte* k0 = keys[j], k1 = keys[j + 1], k2 = keys[j + 2], k3 = keys[j + 3];
                 if (rows == 3)
                 {
-                    DotTile<TSimd, TVector, TElement>.Dot4x3(k0, k1, k2, k3, q, q + step, q + 2 * step, headDim, sums);
+                    DotTile<TSimd, TVector, TElement>.Dot4x3(k0, k1, k2, k3, q, step, headDim, sums);
                     Simd128.Store(scores + 2 * GroupKeys + j, Simd128.Load(sums + 8));
                 }
                 else if (rows == 2)
                 {
-                    DotTile<TSimd, TVector, TElement>.Dot4x2(k0, k1, k2, k3, q, q + step, headDim, sums);
+                    DotTile<TSimd, TVector, TElement>.Dot4x2(k0, k1, k2, k3, q, step, headDim, sums);
                 }
                 else
                 {

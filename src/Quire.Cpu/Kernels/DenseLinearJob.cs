@@ -182,11 +182,11 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
         byte* w3 = w2 + (rows > 3 ? rowBytes : 0);
         if (columns == 3)
         {
-            DotTile<TSimd, TVector, TElement>.Dot4x3(w, w1, w2, w3, x, x + xStride, x + 2 * xStride, length, sums);
+            DotTile<TSimd, TVector, TElement>.Dot4x3(w, w1, w2, w3, x, xStride, length, sums);
         }
         else if (columns == 2)
         {
-            DotTile<TSimd, TVector, TElement>.Dot4x2(w, w1, w2, w3, x, x + xStride, length, sums);
+            DotTile<TSimd, TVector, TElement>.Dot4x2(w, w1, w2, w3, x, xStride, length, sums);
         }
         else
         {

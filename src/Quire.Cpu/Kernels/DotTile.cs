@@ -31,9 +31,9 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
         }
 
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-        for (nint k = 0; k < full; k += TSimd.Count)
+        for (nint k = 0; k < full; k += TSimd.Count, x += TSimd.Count)
         {
-            TVector v = TSimd.Load(x + k);
+            TVector v = TSimd.Load(x);
             a0 = TSimd.MultiplyAdd(Row(w0, k), v, a0);
             a1 = TSimd.MultiplyAdd(Row(w1, k), v, a1);
             a2 = TSimd.MultiplyAdd(Row(w2, k), v, a2);
@@ -51,26 +51,26 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
         Simd128.Store(sums, TSimd.Sum(a0, a1, a2, a3));
     }
 
-    /// <summary>sums[4j + i] = wᵢ · xⱼ for two rows x.</summary>
+    /// <summary>sums[4j + i] = wᵢ · xⱼ for two rows x, <paramref name="stride"/> floats apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    public static void Dot4x2(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, int length, float* sums)
+    public static void Dot4x2(byte* w0, byte* w1, byte* w2, byte* w3, float* x, nint stride, int length, float* sums)
     {
         int full = length - length % TSimd.Count;
         TVector* tails = stackalloc TVector[6];
         if (full < length)
         {
             LoadRowTails(w0, w1, w2, w3, full, length - full, tails);
-            tails[4] = Tail(x0 + full, length - full);
-            tails[5] = Tail(x1 + full, length - full);
+            tails[4] = Tail(x + full, length - full);
+            tails[5] = Tail(x + stride + full, length - full);
         }
 
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
         TVector b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-        for (nint k = 0; k < full; k += TSimd.Count)
+        for (nint k = 0; k < full; k += TSimd.Count, x += TSimd.Count)
         {
-            TVector u = TSimd.Load(x0 + k);
-            TVector v = TSimd.Load(x1 + k);
+            TVector u = TSimd.Load(x);
+            TVector v = TSimd.Load(x + stride);
             TVector w = Row(w0, k);
             a0 = TSimd.MultiplyAdd(w, u, a0);
             b0 = TSimd.MultiplyAdd(w, v, b0);
@@ -101,29 +101,29 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
         Simd128.Store(sums + 4, TSimd.Sum(b0, b1, b2, b3));
     }
 
-    /// <summary>sums[4j + i] = wᵢ · xⱼ for three rows x.</summary>
+    /// <summary>sums[4j + i] = wᵢ · xⱼ for three rows x, <paramref name="stride"/> floats apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    public static void Dot4x3(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, float* x2, int length, float* sums)
+    public static void Dot4x3(byte* w0, byte* w1, byte* w2, byte* w3, float* x, nint stride, int length, float* sums)
     {
         int full = length - length % TSimd.Count;
         TVector* tails = stackalloc TVector[7];
         if (full < length)
         {
             LoadRowTails(w0, w1, w2, w3, full, length - full, tails);
-            tails[4] = Tail(x0 + full, length - full);
-            tails[5] = Tail(x1 + full, length - full);
-            tails[6] = Tail(x2 + full, length - full);
+            tails[4] = Tail(x + full, length - full);
+            tails[5] = Tail(x + stride + full, length - full);
+            tails[6] = Tail(x + 2 * stride + full, length - full);
         }
 
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
         TVector b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
         TVector c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
-        for (nint k = 0; k < full; k += TSimd.Count)
+        for (nint k = 0; k < full; k += TSimd.Count, x += TSimd.Count)
         {
-            TVector t = TSimd.Load(x0 + k);
-            TVector u = TSimd.Load(x1 + k);
-            TVector v = TSimd.Load(x2 + k);
+            TVector t = TSimd.Load(x);
+            TVector u = TSimd.Load(x + stride);
+            TVector v = TSimd.Load(x + 2 * stride);
             TVector w = Row(w0, k);
             a0 = TSimd.MultiplyAdd(w, t, a0);
             b0 = TSimd.MultiplyAdd(w, u, b0);

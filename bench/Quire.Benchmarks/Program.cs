@@ -1,0 +1,14 @@
+using System;
+using Quire.Benchmarks;
+
+return args switch
+{
+    ["kernels", .. string[] rest] => KernelsCommand.Run(rest),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--seconds S] [--steps]");
+    return 2;
+}
