@@ -13,6 +13,7 @@ using Quire.Engine.Streaming;
 using Quire.Models.Weights;
 using Quire.Tensors;
 using Quire.Tokenization;
+using Quire.Tokenization.Chat;
 
 namespace Quire.Engine;
 
@@ -58,6 +59,9 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     /// <summary>True unless the engine was started with skip_tokenizer_init.</summary>
     public bool HasTokenizer => _loaded.Tokenizer is not null;
+
+    /// <summary>The templates that turn messages into a prompt: what --chat-template names, else the model's; null when there is none.</summary>
+    public ChatTemplateSet? ChatTemplates => _loaded.ChatTemplates;
 
     public EngineMetrics Metrics { get; }
 

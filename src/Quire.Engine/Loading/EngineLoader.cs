@@ -102,6 +102,7 @@ internal static class EngineLoader
             Samplers = new SamplerFactory(model.Spec.VocabularySize, options.MaxLogprobs, mode, endTokens, text.Tokenizer, options.Seed),
             Tokenizer = text.Tokenizer,
             Text = services,
+            ChatTemplates = text.ChatTemplates,
             CacheConfig = CacheConfigLabels.Of(options, cache),
             Info = new ModelInfo
             {

@@ -9,6 +9,7 @@ using Quire.Engine.Streaming;
 using Quire.Models;
 using Quire.Tensors;
 using Quire.Tokenization;
+using Quire.Tokenization.Chat;
 
 namespace Quire.Engine.Loading;
 
@@ -34,6 +35,8 @@ internal sealed record LoadedModel : IDisposable
     public required ITokenizer? Tokenizer { get; init; }
 
     public required TextServices? Text { get; init; }
+
+    public required ChatTemplateSet? ChatTemplates { get; init; }
 
     /// <summary>Labels of the metric cache_config_info.</summary>
     public required IReadOnlyList<KeyValuePair<string, string>> CacheConfig { get; init; }

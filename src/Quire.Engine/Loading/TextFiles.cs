@@ -1,18 +1,20 @@
+using System;
 using Quire.Engine.Options;
 using Quire.Models.Config;
 using Quire.Tokenization;
+using Quire.Tokenization.Chat;
 
 namespace Quire.Engine.Loading;
 
 /// <summary>What a model folder holds besides weights: tokenizer, chat template, sampling defaults.</summary>
-internal sealed record TextFiles(ITokenizer? Tokenizer, GenerationConfig GenerationConfig)
+internal sealed record TextFiles(ITokenizer? Tokenizer, ChatTemplateSet? ChatTemplates, GenerationConfig GenerationConfig)
 {
     /// <exception cref="QuireException">A file is broken; a missing tokenizer is one too, unless skip_tokenizer_init is set.</exception>
     public static TextFiles Load(string folder, ResolvedOptions options)
     {
         string tokenizerFolder = options.Asked.Tokenizer ?? folder;
         ITokenizer? tokenizer = options.SkipTokenizerInit ? null : LoadTokenizer(tokenizerFolder);
-        return new TextFiles(tokenizer, LoadDefaults(folder, options));
+        return new TextFiles(tokenizer, tokenizer is null ? null : LoadTemplates(tokenizerFolder, options), LoadDefaults(folder, options));
     }
 
     /// <summary>A tokenizer with ids that the model has no logits for belongs to another model.</summary>
@@ -38,10 +40,29 @@ internal sealed record TextFiles(ITokenizer? Tokenizer, GenerationConfig Generat
         }
     }
 
-    private static GenerationConfig LoadDefaults(string folder, ResolvedOptions options) => options.GenerationConfig switch
+    private static ChatTemplateSet? LoadTemplates(string folder, ResolvedOptions options)
     {
-        "auto" => GenerationConfig.Load(folder),
-        "vllm" => GenerationConfig.Empty,
-        { } other => GenerationConfig.Load(other),
-    };
+        try
+        {
+            return options.Asked.ChatTemplate is { } named
+                ? new ChatTemplateSet(ChatTemplateLoader.LoadExplicit(named))
+                : ChatTemplateLoader.Load(folder);
+        }
+        catch (Exception exception) when (exception is ChatTemplateException or TokenizerException)
+        {
+            throw new QuireException(ErrorCodes.BadChatTemplate, ErrorKind.Usage, exception.Message, "chat_template", exception);
+        }
+    }
+
+    /// <summary>generation_config names where defaults come from; override_generation_config is laid over them.</summary>
+    private static GenerationConfig LoadDefaults(string folder, ResolvedOptions options)
+    {
+        string? overrides = options.Asked.Settings.GetJson("override_generation_config")?.GetRawText();
+        return options.GenerationConfig switch
+        {
+            "auto" => GenerationConfig.Load(folder, overrides),
+            "vllm" => GenerationConfig.FromOverrides(overrides),
+            { } other => GenerationConfig.Load(other, overrides),
+        };
+    }
 }
