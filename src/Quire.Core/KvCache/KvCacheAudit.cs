@@ -16,8 +16,10 @@ internal static class KvCacheAudit
         KvGeometry geometry = cache.Geometry;
         int[] references = new int[geometry.BlockCount];
         references[0] = 1;
+        int[] seenIn = new int[geometry.BlockCount];
+        int table = 0;
         foreach (RequestState request in holders)
-            CountTable(cache, request, references);
+            CountTable(cache, request, references, seenIn, ++table);
 
         bool[] free = new bool[geometry.BlockCount];
         foreach (int block in cache.Pool.FreeQueue())
@@ -29,30 +31,30 @@ internal static class KvCacheAudit
         int registered = 0;
         for (int block = 0; block < geometry.BlockCount; block++)
         {
-            Invariant.Check(cache.Pool.References(block) == references[block], $"block {block} has the wrong number of holders");
-            Invariant.Check(free[block] == (references[block] == 0), $"block {block} is in the free queue exactly when nobody holds it");
+            Invariant.Check(cache.Pool.References(block) == references[block], "a block has the wrong number of holders");
+            Invariant.Check(free[block] == (references[block] == 0), "a block is in the free queue exactly when nobody holds it");
             if (cache.Index is null || !cache.Index.IsRegistered(block))
                 continue;
             registered++;
             Invariant.Check(block != 0, "the null block is never cached");
-            Invariant.Check(cache.Index.Find(cache.Index.HashOf(block), out int first), $"the hash of block {block} is not found");
+            Invariant.Check(cache.Index.Find(cache.Index.HashOf(block), out int first), "the hash of a registered block is not found");
             Invariant.Check(cache.Index.HashOf(first) == cache.Index.HashOf(block), "the index found a block of another hash");
         }
 
         Invariant.Check(cache.Index is null || cache.Index.Count == registered, "the number of registered blocks is wrong");
     }
 
-    private static void CountTable(KvCacheManager cache, RequestState request, int[] references)
+    private static void CountTable(KvCacheManager cache, RequestState request, int[] references, int[] seenIn, int table)
     {
         ReadOnlySpan<int> blocks = request.BlockTable;
         Invariant.Check(request.Status == RequestStatus.Running || blocks.Length == 0, "only running requests hold blocks");
         Invariant.Check(blocks.Length >= cache.Geometry.BlocksFor(request.ComputedTokens), "computed tokens have no block");
-        var seen = new HashSet<int>();
         for (int i = 0; i < blocks.Length; i++)
         {
             int block = blocks[i];
             Invariant.Check(block > 0 && block < cache.Geometry.BlockCount, "a table names a block that does not exist");
-            Invariant.Check(seen.Add(block), "a block stands twice in one table");
+            Invariant.Check(seenIn[block] != table, "a block stands twice in one table");
+            seenIn[block] = table;
             references[block]++;
             bool shouldBeRegistered = i < request.Table.RegisteredCount;
             Invariant.Check(cache.Index is not null || !shouldBeRegistered, "nothing is registered without prefix caching");

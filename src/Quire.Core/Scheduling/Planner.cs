@@ -32,16 +32,19 @@ internal sealed class Planner
 
     public long Preemptions { get; private set; }
 
-    /// <summary>Fills a plan with rows, and counts their tokens as computed.</summary>
-    public void Fill(StepPlan plan)
+    /// <summary>Fills a plan with rows, and counts their tokens as computed. True when a request lost its blocks.</summary>
+    public bool Fill(StepPlan plan)
     {
         var budget = new TokenBudget(_options, _maxLength);
+        int before = plan.Preempted.Length;
         PlanRunning(plan, ref budget);
 
-        // Who lost its blocks in this step would only compete with the newcomers for them.
-        if (plan.Preempted.Length == 0)
+        // Newcomers would only compete for blocks with those that lost theirs.
+        bool somebodyGaveWay = plan.Preempted.Length > before;
+        if (!somebodyGaveWay)
             PlanWaiting(plan, ref budget);
         Advance(plan);
+        return somebodyGaveWay;
     }
 
     /// <summary>Takes the blocks of a running request and lets it wait before all others of its turn.</summary>

@@ -125,13 +125,11 @@ public sealed class Scheduler
     {
         Invariant.Check(_inFlightAhead is null, "two plans wait for their commit already");
         StepPlan plan = _next;
-        do
-        {
-            plan.Begin();
-            _planner.Fill(plan);
-        }
-        while (plan.Rows.Length == 0 && plan.Preempted.Length > 0 && !mayBeEmpty);
-        if (plan.Rows.Length == 0 && plan.Preempted.Length == 0)
+        plan.Begin();
+        bool somebodyGaveWay = _planner.Fill(plan);
+        while (plan.Rows.Length == 0 && somebodyGaveWay && !mayBeEmpty)
+            somebodyGaveWay = _planner.Fill(plan);
+        if (plan.Rows.Length == 0 && !somebodyGaveWay)
             return null;
 
         if (plan.Rows.Length > 0)

@@ -41,7 +41,10 @@ public sealed class StepPlan
     /// <summary>Rows that sample.</summary>
     public int SamplingRows { get; private set; }
 
-    /// <summary>Requests that lost their blocks while this plan was made, in that order. Each comes back later in a row of its own, as resumed.</summary>
+    /// <summary>
+    /// Requests that lost their blocks while this plan was made, in that order. Each comes back in a row of its own, as resumed: in a later plan, or in this
+    /// one when it was the only thing left to do.
+    /// </summary>
     public ReadOnlySpan<RequestState> Preempted => CollectionsMarshal.AsSpan(_preempted);
 
     /// <summary>Block copies to make before the rows are computed.</summary>

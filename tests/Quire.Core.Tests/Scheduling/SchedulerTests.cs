@@ -106,7 +106,7 @@ public class SchedulerTests
                 : """
                   step 1: 3 new 0+3*
                   step 2: 3 run 3+1* | 1 new 0+4* | 2 new 0+4*
-                  step 3: 1 run 4+1* | 2 run 4+1*
+                  step 3: 1 run 4+1* | 2 run 4+1* | 3 preempted
                   step 4: 3 resumed 0+5*
                   step 5: 3 run 5+1*
                   """);
