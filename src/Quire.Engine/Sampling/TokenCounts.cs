@@ -31,7 +31,12 @@ internal sealed class TokenCounts
 
     public void AddPromptToken(int tokenId) => EntryOf(tokenId);
 
-    public void AddOutputToken(int tokenId) => _counts[EntryOf(tokenId)]++;
+    public void AddOutputToken(int tokenId)
+    {
+        // Looking the entry up may replace the arrays.
+        int entry = EntryOf(tokenId);
+        _counts[entry]++;
+    }
 
     private static int SlotCount(int capacity) => (int)BitOperations.RoundUpToPowerOf2((uint)capacity * 2);
 
