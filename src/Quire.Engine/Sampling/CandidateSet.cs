@@ -1,4 +1,6 @@
 using System;
+using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace Quire.Engine.Sampling;
 
@@ -20,38 +22,37 @@ internal sealed class CandidateSet
     /// <summary>Valid after <see cref="Weigh"/>.</summary>
     public ReadOnlySpan<float> Weights => _weights.AsSpan(0, Count);
 
-    /// <summary>Takes every token at or above <paramref name="bound"/>; never one at −∞.</summary>
-    public void Gather(ReadOnlySpan<float> row, ReadOnlySpan<float> maxima, float bound)
+    /// <summary>Takes every token at or above <paramref name="bound"/> and below <paramref name="limit"/>; never one at −∞.</summary>
+    public void Gather(ReadOnlySpan<float> row, ReadOnlySpan<float> maxima, float bound, float limit = float.PositiveInfinity)
     {
         Reserve(row.Length);
         bound = Math.Max(bound, float.MinValue);
-        int[] ids = _ids;
-        float[] values = _values;
-        int count = 0;
+        Count = 0;
+        var bounds = Vector256.Create(bound);
+        var limits = Vector256.Create(limit);
         for (int block = 0; block < maxima.Length; block++)
         {
             if (maxima[block] < bound)
                 continue;
-            int first = block * RowScan.BlockLength;
-            int end = Math.Min(first + RowScan.BlockLength, row.Length);
-            for (int i = first; i < end; i++)
+            int i = block * RowScan.BlockLength;
+            int end = Math.Min(i + RowScan.BlockLength, row.Length);
+            for (; i + Vector256<float>.Count <= end; i += Vector256<float>.Count)
             {
-                // A store without a branch: what is not taken is overwritten by the next.
-                float value = row[i];
-                ids[count] = i;
-                values[count] = value;
-                count += value >= bound ? 1 : 0;
+                var values = Vector256.Create(row[i..]);
+                Vector256<float> taken = Vector256.GreaterThanOrEqual(values, bounds) & Vector256.LessThan(values, limits);
+                for (uint lanes = taken.ExtractMostSignificantBits(); lanes != 0; lanes &= lanes - 1)
+                    Add(row, i + BitOperations.TrailingZeroCount(lanes));
+            }
+
+            for (; i < end; i++)
+            {
+                if (row[i] >= bound && row[i] < limit)
+                    Add(row, i);
             }
         }
-
-        Count = count;
     }
 
-    /// <summary>Takes at least the <paramref name="k"/> highest tokens with all their ties, when so many are at or above <paramref name="floor"/>.</summary>
-    public void GatherTop(ReadOnlySpan<float> row, ReadOnlySpan<float> maxima, int k, float floor) =>
-        Gather(row, maxima, Math.Max(floor, TopBound(maxima, k)));
-
-    /// <summary>Where the k highest of the candidates end; only when there are more than k.</summary>
+    /// <summary>Where the k highest of the candidates end; only when there are at least k.</summary>
     public Cut FindTop(int k) => _select.Find(Values, [], k);
 
     /// <summary>Where the candidates of the highest weight, together <paramref name="target"/>, end.</summary>
@@ -87,7 +88,7 @@ internal sealed class CandidateSet
     }
 
     /// <summary>The k-th highest block maximum: at least k tokens are at or above it. −∞ when there are fewer blocks.</summary>
-    private float TopBound(ReadOnlySpan<float> maxima, int k)
+    public float TopBound(ReadOnlySpan<float> maxima, int k)
     {
         if (k > maxima.Length)
             return float.NegativeInfinity;
@@ -110,5 +111,11 @@ internal sealed class CandidateSet
         _ids = new int[length];
         _values = new float[length];
         _weights = new float[length];
+    }
+
+    private void Add(ReadOnlySpan<float> row, int id)
+    {
+        _ids[Count] = id;
+        _values[Count++] = row[id];
     }
 }

@@ -79,7 +79,7 @@ internal sealed class LogprobCollector
     {
         if (count == 0)
             return [];
-        _candidates.GatherTop(row, maxima, count, float.NegativeInfinity);
+        _candidates.Gather(row, maxima, _candidates.TopBound(maxima, count));
         if (_candidates.Count > count)
         {
             Cut cut = _candidates.FindTop(count);

@@ -119,6 +119,40 @@ internal static class RowScan
         return count;
     }
 
+    /// <summary>The sum of the weights, as filled by <see cref="Weights"/>, of the values at or above a bound, and how many they are.</summary>
+    public static double MassFrom(ReadOnlySpan<float> row, ReadOnlySpan<float> weights, float bound, out int count)
+    {
+        var bounds = Vector256.Create(bound);
+        Vector256<int> counts = default;
+        Vector256<double> totals = default;
+        int i = 0;
+        while (i + BlockLength <= row.Length)
+        {
+            // Floats within a block, doubles over the blocks.
+            Vector256<float> sums = default;
+            for (int end = i + BlockLength; i < end; i += Vector256<float>.Count)
+            {
+                Vector256<float> taken = Vector256.GreaterThanOrEqual(Vector256.Create(row[i..]), bounds);
+                sums += Vector256.Create(weights[i..]) & taken;
+                counts -= taken.AsInt32();
+            }
+
+            totals += Vector256.WidenLower(sums) + Vector256.WidenUpper(sums);
+        }
+
+        double total = Vector256.Sum(totals);
+        count = Vector256.Sum(counts);
+        for (; i < row.Length; i++)
+        {
+            if (row[i] < bound)
+                continue;
+            total += weights[i];
+            count++;
+        }
+
+        return total;
+    }
+
     /// <summary>Sets everything below <paramref name="floor"/> to −∞.</summary>
     public static void MaskBelow(Span<float> row, float floor)
     {

@@ -10,7 +10,10 @@ namespace Quire.Engine.Sampling;
 /// </summary>
 public sealed class Sampler
 {
+    private const int WideCount = 1024;
+
     private readonly CandidateSet _candidates = new();
+    private readonly WideSelect _wide = new();
     private readonly LogprobCollector _collector = new();
     private readonly float[] _maxima;
     private readonly double[] _sums;
@@ -161,10 +164,19 @@ public sealed class Sampler
 
     private void FilterTopK(ReadOnlySpan<float> logits, int topK)
     {
-        _candidates.GatherTop(logits, Maxima, topK, _floor);
-        if (_candidates.Count >= topK)
+        // All ties of the k-th value stay.
+        float bound = Math.Max(_floor, _candidates.TopBound(Maxima, topK));
+        int count = RowScan.CountFrom(logits, bound);
+        if (IsWide(count, logits.Length))
         {
-            // All ties of the k-th value stay. With exactly k candidates this only finds the lowest of them.
+            if (count > topK)
+                _floor = _wide.FindTop(logits, Maxima, _maximum, bound, topK);
+            return;
+        }
+
+        _candidates.Gather(logits, Maxima, bound);
+        if (count >= topK)
+        {
             _floor = _candidates.FindTop(topK).Value;
             _candidates.Keep(_floor, int.MaxValue);
         }
@@ -174,7 +186,7 @@ public sealed class Sampler
         _gathered = true;
     }
 
-    private void FilterTopP(ReadOnlySpan<float> logits, SamplerSettings settings)
+    private void FilterTopP(Span<float> logits, SamplerSettings settings)
     {
         if (!_gathered)
         {
@@ -182,7 +194,16 @@ public sealed class Sampler
             _total = RowScan.BlockSums(logits, Maxima, _maximum, _scale, _floor, _sums);
             double smallest = _total * (1 - settings.TopP) / logits.Length * 0.999;
             double exponent = Math.Max(Math.Log(smallest), RowScan.SmallestExponent);
-            _candidates.Gather(logits, Maxima, Math.Max(_floor, AtMost(_maximum + (settings.Temperature * exponent))));
+            float bound = Math.Max(_floor, AtMost(_maximum + (settings.Temperature * exponent)));
+            if (IsWide(RowScan.CountFrom(logits, bound), logits.Length))
+            {
+                Cut wide = _wide.FindNucleus(logits, Maxima, _maximum, _scale, bound, settings.TopP * _total);
+                _floor = wide.Value;
+                MaskTies(logits, wide.Value, wide.Ties);
+                return;
+            }
+
+            _candidates.Gather(logits, Maxima, bound);
             _candidates.Weigh(_maximum, _scale);
             _gathered = true;
         }
@@ -194,6 +215,9 @@ public sealed class Sampler
         _candidates.Keep(cut.Value, cut.Ties);
         _total = _candidates.TotalWeight();
     }
+
+    /// <summary>Whether passes over the whole row are cheaper than taking so many tokens out of it.</summary>
+    private static bool IsWide(int count, int length) => count > Math.Max(WideCount, length / 8);
 
     /// <summary>Inverse transform sampling in the order of ids: the first token at which the sum of the weights exceeds uniform · total.</summary>
     private int Draw(ReadOnlySpan<float> logits, double uniform)
@@ -247,15 +271,19 @@ public sealed class Sampler
     {
         if (_floor > float.MinValue)
             RowScan.MaskBelow(logits, _floor);
-        if (_ties == int.MaxValue)
-            return;
-        int kept = 0;
-        for (int at = logits.IndexOf(_floor); at >= 0;)
+        if (_ties < int.MaxValue)
+            MaskTies(logits, _floor, _ties);
+    }
+
+    /// <summary>Of the logits equal to a value only the first few stay.</summary>
+    private static void MaskTies(Span<float> logits, float value, int kept)
+    {
+        int start = 0;
+        for (int at = logits.IndexOf(value); at >= 0; at = logits[start..].IndexOf(value))
         {
-            if (kept++ >= _ties)
-                logits[at] = float.NegativeInfinity;
-            int next = logits[(at + 1)..].IndexOf(_floor);
-            at = next < 0 ? next : at + 1 + next;
+            start += at + 1;
+            if (kept-- <= 0)
+                logits[start - 1] = float.NegativeInfinity;
         }
     }
 
