@@ -24,7 +24,7 @@ internal static class ReferenceSampler
 
         foreach (int[] word in input.BadWords)
         {
-            if (input.Output.Length >= word.Length - 1 && input.Output[^(word.Length - 1)..].SequenceEqual(word[..^1]))
+            if (input.Output.AsSpan().EndsWith(word.AsSpan(0, word.Length - 1)))
                 row[word[^1]] = float.NegativeInfinity;
         }
 
