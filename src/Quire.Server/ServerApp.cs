@@ -40,7 +40,8 @@ public sealed class ServerApp : IAsyncDisposable
     /// <summary>Every path that is mapped.</summary>
     internal IReadOnlyList<Route> Routes { get; }
 
-    internal ServerContext Context => _server;
+    /// <summary>What routing can match.</summary>
+    internal IReadOnlyList<Endpoint> Endpoints => _app.Services.GetRequiredService<EndpointDataSource>().Endpoints;
 
     /// <summary>
     /// Serves until SIGTERM or SIGINT, or until <paramref name="cancellationToken"/> is cancelled: then no request is admitted any more, those that run
@@ -87,7 +88,7 @@ public sealed class ServerApp : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(engine);
-        return StartAsync(options, new EngineAdapter(engine, ChatRenderer.Create(engine, options)), logs, cancellationToken);
+        return StartAsync(options, new EngineAdapter(engine, chat: null), logs, cancellationToken);
     }
 
     internal static async Task<ServerApp> StartAsync(

@@ -42,7 +42,8 @@ internal sealed class ErrorBoundary(ServerContext server)
 
     private async Task AnswerAsync(HttpContext context, Exception exception)
     {
-        if (context.RequestAborted.IsCancellationRequested || exception is OperationCanceledException or IOException)
+        if (context.RequestAborted.IsCancellationRequested || exception is OperationCanceledException
+            || (exception is IOException and not BadHttpRequestException))
         {
             // The client is gone. 499 is what proxies write for that; nobody receives it.
             if (!context.Response.HasStarted)

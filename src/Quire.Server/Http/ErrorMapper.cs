@@ -27,8 +27,15 @@ internal static partial class ErrorMapper
     /// <summary>The message without paths of this machine, and of bounded length.</summary>
     public static string Clean(string message)
     {
-        string cleaned = PathPattern().Replace(message, "<path>");
-        return cleaned.Length <= MessageLengthMax ? cleaned : string.Concat(cleaned.AsSpan(0, MessageLengthMax), "…");
+        string cut = message.Length <= MessageLengthMax ? message : string.Concat(message.AsSpan(0, MessageLengthMax), "…");
+        try
+        {
+            return PathPattern().Replace(cut, "<path>");
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            return "The request was refused.";
+        }
     }
 
     private static ApiError Map(QuireException exception) => exception.Kind switch
@@ -48,6 +55,6 @@ internal static partial class ErrorMapper
     };
 
     /// <summary>Absolute paths of Unix and Windows; relative names such as those of models stay.</summary>
-    [GeneratedRegex(@"(?<![\w.:/])/(?:[\w.\-]+/)+[\w.\-]*|\b[A-Za-z]:\\[\w.\-\\]+", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 200)]
+    [GeneratedRegex(@"(?<![\w.:/])/(?:[\w.\-]+/)+[\w.\-]*|\b[A-Za-z]:\\[\w.\-\\]+", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 2000)]
     private static partial Regex PathPattern();
 }
