@@ -41,7 +41,7 @@ internal static class Routes
         {
             new("/health", Get, "Whether the engine makes progress", health.HealthAsync) { IsOpen = true },
             new("/ping", GetAndPost, "The same", health.HealthAsync) { IsOpen = true },
-            new("/version", Get, "Version of the server", health.VersionAsync),
+            new("/version", Get, "Version of the server", HealthEndpoint.VersionAsync),
             new("/load", Get, "Requests in work", health.LoadAsync),
             new("/metrics", Get, "Metrics in Prometheus text format", new MetricsEndpoint(server).HandleAsync),
             new("/v1/models", Get, "The models", models.ListAsync),

@@ -6,7 +6,6 @@ using System.Runtime.InteropServices;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
@@ -186,7 +185,7 @@ public sealed class ServerApp : IAsyncDisposable
         }
 
         app.Use(new ApiKeyGuard(options.ApiKeys).InvokeAsync);
-        app.UseEndpoints(endpoints => Quire.Server.Routes.Map(endpoints, routes));
+        Quire.Server.Routes.Map(app, routes);
         return app;
     }
 

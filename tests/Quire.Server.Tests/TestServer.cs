@@ -7,6 +7,7 @@ using System.Text;
 using System.Text.Json;
 using System.Threading.Tasks;
 using Microsoft.Extensions.Logging;
+using Quire.Engine;
 using Quire.Server.Serving;
 
 namespace Quire.Server.Tests;
@@ -37,6 +38,10 @@ internal sealed class TestServer : IAsyncDisposable
         options = (options ?? new ServerOptions()) with { Port = 0 };
         return new TestServer(await ServerApp.StartAsync(options, (IServedEngine)engine, logs), engine);
     }
+
+    /// <summary>A server in front of a real engine.</summary>
+    public static async Task<TestServer> StartAsync(ServerOptions options, InferenceEngine engine) =>
+        new(await ServerApp.StartAsync(options with { Port = 0 }, engine), null);
 
     public async ValueTask DisposeAsync()
     {

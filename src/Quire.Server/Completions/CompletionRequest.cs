@@ -1,6 +1,5 @@
 using System.Collections.Generic;
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using Quire.Engine.Intake;
 using Quire.Server.Http;
 using Quire.Server.Requests;

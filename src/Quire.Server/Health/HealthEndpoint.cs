@@ -18,7 +18,7 @@ internal sealed class HealthEndpoint(ServerContext server)
         return Task.CompletedTask;
     }
 
-    public Task VersionAsync(HttpContext context) => JsonAnswer.WriteAsync(context, 200, ServerContext.Version, static (json, version) =>
+    public static Task VersionAsync(HttpContext context) => JsonAnswer.WriteAsync(context, 200, ServerContext.Version, static (json, version) =>
     {
         json.WriteStartObject();
         json.WriteString("version"u8, version);
