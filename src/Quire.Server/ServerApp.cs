@@ -87,7 +87,7 @@ public sealed class ServerApp : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(engine);
-        return StartAsync(options, new EngineAdapter(engine, chat: null), logs, cancellationToken);
+        return StartAsync(options, new EngineAdapter(engine, ChatRenderer.Create(engine, options)), logs, cancellationToken);
     }
 
     internal static async Task<ServerApp> StartAsync(

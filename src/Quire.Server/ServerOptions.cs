@@ -3,6 +3,19 @@ using System.Collections.Generic;
 
 namespace Quire.Server;
 
+/// <summary>How the content of messages reaches a chat template.</summary>
+public enum ContentFormat
+{
+    /// <summary>As the template seems to want it.</summary>
+    Auto,
+
+    /// <summary>As one text.</summary>
+    Text,
+
+    /// <summary>As a list of parts.</summary>
+    Parts,
+}
+
 /// <summary>What <c>system_fingerprint</c> of an answer says.</summary>
 public enum FingerprintMode
 {
@@ -57,6 +70,9 @@ public sealed record ServerOptions
     public bool AllowCredentials { get; init; }
 
     public bool DisableAccessLog { get; init; }
+
+    /// <summary>vLLM's <c>--chat-template-content-format</c>: auto, string, openai.</summary>
+    public ContentFormat ChatTemplateContentFormat { get; init; }
 
     /// <summary>Allows the field <c>chat_template</c> in requests.</summary>
     public bool TrustRequestChatTemplate { get; init; }

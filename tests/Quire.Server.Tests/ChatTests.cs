@@ -181,6 +181,8 @@ public class ChatTests
 
         public bool KnowsDeveloperRole => false;
 
+        public bool TakesParts => false;
+
         public string Render(Serving.ChatPrompt prompt)
         {
             Kwargs = prompt.Kwargs.ValueKind == JsonValueKind.Undefined ? "" : prompt.Kwargs.GetRawText();

@@ -187,6 +187,8 @@ internal sealed class FakeEngine : IServedEngine
     {
         public bool KnowsDeveloperRole => false;
 
+        public bool TakesParts => false;
+
         public string Render(ChatPrompt prompt)
         {
             var lines = prompt.Messages.EnumerateArray().Select(message => $"{message.GetProperty("role")}: {message.GetProperty("content")}");

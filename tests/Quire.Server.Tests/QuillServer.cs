@@ -15,7 +15,7 @@ public sealed class QuillServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var options = new EngineOptions { Model = RepositoryFiles.Quill, MaxModelLen = 1024, ServedModelName = ["quill"] };
+        var options = new EngineOptions { MaxModelLen = 1024 };
         _engine = await InferenceEngine.StartAsync(options, new CpuBackend(), UsageContext.ApiServer);
         Server = await TestServer.StartAsync(new ServerOptions(), _engine);
     }

@@ -7,9 +7,12 @@ namespace Quire.Server.Chat;
 
 /// <summary>One message of a conversation.</summary>
 /// <param name="Role">system, developer, user, assistant or tool.</param>
-/// <param name="Content">Its text; null only for an assistant.</param>
-internal sealed record ChatMessage(string Role, string? Content)
+/// <param name="Parts">The texts of its content, one for a plain text; null only for an assistant.</param>
+internal sealed record ChatMessage(string Role, IReadOnlyList<string>? Parts)
 {
+    /// <summary>Its text: the parts with line ends between them.</summary>
+    public string? Content => Parts is null ? null : string.Join('\n', Parts);
+
     public string? Name { get; init; }
 
     public string? ToolCallId { get; init; }
@@ -51,15 +54,17 @@ internal sealed record ChatMessage(string Role, string? Content)
 
         string roleName = ReadRole(role, at + ".role");
         IReadOnlyList<ToolCall> calls = ToolCall.ReadList(toolCalls, at + ".tool_calls");
-        string? text = MessageContent.Read(content, at + ".content", isOptional: roleName == "assistant");
-        return new ChatMessage(roleName, text) { Name = name, ToolCallId = toolCallId, Reasoning = reasoning, ToolCalls = calls };
+        IReadOnlyList<string>? parts = MessageContent.Read(content, at + ".content", isOptional: roleName == "assistant");
+        return new ChatMessage(roleName, parts) { Name = name, ToolCallId = toolCallId, Reasoning = reasoning, ToolCalls = calls };
     }
 
-    public void Write(Utf8JsonWriter json)
+    /// <param name="json">Where to write.</param>
+    /// <param name="asParts">Whether the template walks through parts; otherwise the content is one text.</param>
+    public void Write(Utf8JsonWriter json, bool asParts)
     {
         json.WriteStartObject();
         json.WriteString("role"u8, Role);
-        json.WriteString("content"u8, Content ?? "");
+        WriteContent(json, asParts);
         if (Name is not null)
         {
             json.WriteString("name"u8, Name);
@@ -88,6 +93,26 @@ internal sealed record ChatMessage(string Role, string? Content)
         }
 
         json.WriteEndObject();
+    }
+
+    private void WriteContent(Utf8JsonWriter json, bool asParts)
+    {
+        if (!asParts)
+        {
+            json.WriteString("content"u8, Content ?? "");
+            return;
+        }
+
+        json.WriteStartArray("content"u8);
+        foreach (string text in Parts ?? [])
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, "text"u8);
+            json.WriteString("text"u8, text);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static string ReadRole(JsonElement role, string at)

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Text.Json;
 using Quire.Server.Http;
 using Quire.Server.Requests;
+using Quire.Server.Serving;
 
 namespace Quire.Server.Chat;
 
@@ -30,7 +31,7 @@ internal sealed class Conversation : IDisposable
     public string? LastContent { get; }
 
     /// <exception cref="ApiException">A message is not one.</exception>
-    public static Conversation Read(JsonElement messages, ServerLimits limits, bool knowsDeveloperRole)
+    public static Conversation Read(JsonElement messages, ServerLimits limits, IChatRenderer? renderer)
     {
         const string At = "body.messages";
         if (messages.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null)
@@ -50,12 +51,12 @@ internal sealed class Conversation : IDisposable
             read.Add(ChatMessage.Read(message, $"{At}[{read.Count}]"));
         }
 
-        if (!knowsDeveloperRole)
+        if (renderer is not { KnowsDeveloperRole: true })
         {
             MergeInstructions(read);
         }
 
-        return Write(read, limits.JsonDepth);
+        return Write(read, renderer is { TakesParts: true }, limits.JsonDepth);
     }
 
     public void Dispose()
@@ -82,10 +83,10 @@ internal sealed class Conversation : IDisposable
         }
 
         messages.RemoveAll(static message => message.IsInstruction);
-        messages.Insert(0, new ChatMessage("system", string.Join("\n\n", texts)));
+        messages.Insert(0, new ChatMessage("system", [string.Join("\n\n", texts)]));
     }
 
-    private static Conversation Write(List<ChatMessage> messages, int depthMax)
+    private static Conversation Write(List<ChatMessage> messages, bool asParts, int depthMax)
     {
         var buffer = new PooledBuffer();
         try
@@ -95,7 +96,7 @@ internal sealed class Conversation : IDisposable
                 json.WriteStartArray();
                 foreach (ChatMessage message in messages)
                 {
-                    message.Write(json);
+                    message.Write(json, asParts);
                 }
 
                 json.WriteEndArray();

@@ -1,21 +1,22 @@
-using System.Text;
+using System.Collections.Generic;
 using System.Text.Json;
 using Quire.Server.Http;
 using Quire.Server.Requests;
 
 namespace Quire.Server.Chat;
 
-/// <summary>The content of a message: a text, or parts of which the text ones are joined by line ends.</summary>
+/// <summary>The content of a message: a text, or a list of parts that are texts.</summary>
 internal static class MessageContent
 {
     private const int PartsMax = 65536;
 
-    public static string? Read(JsonElement content, string at, bool isOptional)
+    /// <returns>The texts of the parts, one for a plain text; null for no content.</returns>
+    public static IReadOnlyList<string>? Read(JsonElement content, string at, bool isOptional)
     {
         switch (content.ValueKind)
         {
             case JsonValueKind.String:
-                return JsonValue.TextOf(content, at);
+                return [JsonValue.TextOf(content, at)];
             case JsonValueKind.Array:
                 return ReadParts(content, at);
             case JsonValueKind.Undefined or JsonValueKind.Null when isOptional:
@@ -27,22 +28,16 @@ internal static class MessageContent
         }
     }
 
-    private static string ReadParts(JsonElement content, string at)
+    private static List<string> ReadParts(JsonElement content, string at)
     {
         JsonValue.CheckList(content, at, "a list of parts", PartsMax);
-        var text = new StringBuilder();
-        int index = 0;
+        var texts = new List<string>(content.GetArrayLength());
         foreach (JsonElement part in content.EnumerateArray())
         {
-            if (index > 0)
-            {
-                text.Append('\n');
-            }
-
-            text.Append(ReadPart(part, $"{at}[{index++}]"));
+            texts.Add(ReadPart(part, $"{at}[{texts.Count}]"));
         }
 
-        return text.ToString();
+        return texts;
     }
 
     private static string ReadPart(JsonElement part, string at)

@@ -14,7 +14,7 @@ internal readonly record struct RenderedChat(string Text, string LastRole, strin
     public static RenderedChat Render(ServerContext server, ChatTemplateFields fields, JsonElement messages)
     {
         IChatRenderer? renderer = server.Engine.Chat;
-        using var conversation = Conversation.Read(messages, server.Options.Limits, renderer?.KnowsDeveloperRole ?? false);
+        using var conversation = Conversation.Read(messages, server.Options.Limits, renderer);
         if (renderer is null && fields.ChatTemplate is null)
         {
             throw new ApiException(ApiError.Invalid(null,

@@ -8,6 +8,9 @@ internal interface IChatRenderer
     /// <summary>Whether the template has a role of its own for developer messages.</summary>
     bool KnowsDeveloperRole { get; }
 
+    /// <summary>Whether the template walks through the parts of a content; otherwise contents are to be single texts.</summary>
+    bool TakesParts { get; }
+
     /// <summary>The text of the prompt.</summary>
     /// <exception cref="Http.ApiException">The template refuses the conversation.</exception>
     string Render(ChatPrompt prompt);
