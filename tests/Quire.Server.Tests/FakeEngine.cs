@@ -33,6 +33,14 @@ internal sealed class FakeEngine : IServedEngine
 
     public FinishReason Finish { get; set; } = FinishReason.Stop;
 
+    /// <summary>Whether requests submitted now get the whole answer whatever they asked for.</summary>
+    public bool IgnoreMaxTokens { get; set; }
+
+    /// <summary>Deltas handed out.</summary>
+    public int Taken => Volatile.Read(ref _taken);
+
+    private int _taken;
+
     public StopReason StopReason { get; set; }
 
     /// <summary>Thrown by reads after the first delta.</summary>
@@ -98,6 +106,7 @@ internal sealed class FakeEngine : IServedEngine
     {
         private readonly int[] _tokens = Quill.Encode(engine.Answer, addSpecialTokens: false);
         private readonly CancellationTokenSource _aborted = new();
+        private readonly bool _isUnlimited = engine.IgnoreMaxTokens;
         private int _next;
         private bool _ended;
 
@@ -115,7 +124,7 @@ internal sealed class FakeEngine : IServedEngine
 
         public async ValueTask<OutputDelta?> ReadAsync(CancellationToken cancellationToken)
         {
-            int count = Math.Min(_tokens.Length, sampling.MaxTokens ?? int.MaxValue);
+            int count = Math.Min(_tokens.Length, _isUnlimited ? int.MaxValue : sampling.MaxTokens ?? int.MaxValue);
             if (_next == count * sampling.N || _ended)
             {
                 _ended = true;
@@ -136,6 +145,7 @@ internal sealed class FakeEngine : IServedEngine
             int index = _next % sampling.N;
             int position = _next / sampling.N;
             _next++;
+            Interlocked.Increment(ref engine._taken);
             bool isLast = position == count - 1;
             bool cut = count < _tokens.Length;
             return new OutputDelta

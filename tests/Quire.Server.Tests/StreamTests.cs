@@ -161,6 +161,32 @@ public class StreamTests
     }
 
     [Fact]
+    public async Task A_client_that_does_not_read_holds_up_nobody_and_costs_bounded_memory()
+    {
+        const int Tokens = 200_000;
+        var engine = new FakeEngine { Answer = string.Concat(Enumerable.Repeat(" cat", Tokens)) };
+        await using TestServer server = await TestServer.StartAsync(engine: engine);
+        using var slow = new System.Net.Sockets.TcpClient();
+        await slow.ConnectAsync("127.0.0.1", server.Address.Port);
+        const string Body = """{"prompt":"x","stream":true}""";
+        engine.IgnoreMaxTokens = true;
+        await slow.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes(
+            $"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"));
+        int before;
+        do
+        {
+            before = engine.Taken;
+            await Task.Delay(200);
+        }
+        while (before == 0 || engine.Taken != before);
+        Assert.InRange(engine.Taken, 1, Tokens - 1);
+        engine.IgnoreMaxTokens = false;
+        Assert.Equal(200, (await server.CompleteAsync("\"max_tokens\":3")).Status);
+        slow.Close();
+        await engine.FirstAbort.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
     public async Task Headers_of_a_stream_come_before_its_first_token()
     {
         var engine = new FakeEngine { Gate = new SemaphoreSlim(0) };

@@ -24,6 +24,9 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
         long arrival = request.ArrivalTimestamp == 0 ? Stopwatch.GetTimestamp() : request.ArrivalTimestamp;
         SamplingParams sampling = request.Sampling.Normalized(out _);
         Check(sampling.Validate());
+
+        // Greedy drops the filters, so their ranges are judged on what was asked; how many outputs greedy allows was judged above.
+        Check((request.Sampling with { N = 1 }).Validate());
         int[] prompt = PromptTokens(request, sampling);
         sampling = sampling with { MaxTokens = OutputLimit(request, sampling, prompt.Length) };
         SamplerSettings settings = samplers.Settings(sampling);
