@@ -1,4 +1,3 @@
-using System;
 using System.Threading.Tasks;
 using Quire.Cpu;
 using Quire.Engine;

@@ -220,8 +220,8 @@ public partial class RequestErrorTests
         await using TestServer server = await TestServer.StartAsync();
         string[] bodies =
         [
-            """{"model":"/home/user/models/secret","prompt":"a"}""", """{"prompt":"a","model":"C:\\models\\x"}""",
-            """{"prompt":"a","stream":"/etc/passwd"}""", """{"prompt":["/var/log/x",["/tmp/y"]]}""",
+            """{"model":"/opt/models/secret","prompt":"a"}""", """{"prompt":"a","model":"C:\\models\\x"}""",
+            """{"prompt":"a","stream":"/etc/passwd"}""", """{"prompt":["/var/log/x",["/usr/lib/y"]]}""",
         ];
         foreach (string json in bodies)
         {
@@ -247,7 +247,7 @@ public partial class RequestErrorTests
     [Fact]
     public void What_nobody_expected_says_nothing_about_itself()
     {
-        ApiError error = ErrorMapper.Map(new InvalidOperationException("/home/x/secret.cs line 3"));
+        ApiError error = ErrorMapper.Map(new InvalidOperationException("/opt/x/secret.cs line 3"));
         Assert.Equal(500, error.Status);
         Assert.DoesNotContain("secret", error.Message, StringComparison.Ordinal);
     }

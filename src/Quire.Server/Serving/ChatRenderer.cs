@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Text.Json;
 using Quire.Engine;
-using Quire.Engine.Loading;
 using Quire.Server.Http;
 using Quire.Tokenization;
 using Quire.Tokenization.Chat;
@@ -22,7 +21,6 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
     };
 
     /// <summary>Null when there is no template and requests may not bring one.</summary>
-    /// <exception cref="QuireException">The template is not valid.</exception>
     public static ChatRenderer? Create(InferenceEngine engine, ServerOptions options)
     {
         if (!engine.HasTokenizer)
@@ -30,7 +28,7 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
             return null;
         }
 
-        ChatTemplateSet? templates = Load(engine);
+        ChatTemplateSet? templates = engine.ChatTemplates;
         return templates is not null || options.TrustRequestChatTemplate
             ? new ChatRenderer(templates, engine.Tokenizer.Special, options.ChatTemplateContentFormat)
             : null;
@@ -58,21 +56,6 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
         catch (ChatTemplateException exception)
         {
             throw new ApiException(ApiError.Invalid(null, $"The chat template could not be applied to this conversation: {exception.Message}"));
-        }
-    }
-
-    /// <summary>What the operator named, else what lies beside the tokenizer.</summary>
-    private static ChatTemplateSet? Load(InferenceEngine engine)
-    {
-        try
-        {
-            return engine.Options.Asked.ChatTemplate is { } named
-                ? new ChatTemplateSet(ChatTemplateLoader.LoadExplicit(named))
-                : ChatTemplateLoader.Load(engine.Options.Asked.Tokenizer ?? ModelLocator.Locate(engine.Options.Asked.Model));
-        }
-        catch (Exception exception) when (exception is ChatTemplateException or TokenizerException)
-        {
-            throw new QuireException(ErrorCodes.BadChatTemplate, ErrorKind.Usage, exception.Message, "chat_template", exception);
         }
     }
 
