@@ -114,6 +114,9 @@ internal sealed class Planner
 
     private bool TryTake(RequestState request, StepPlan plan, ref TokenBudget budget)
     {
+        // However much of it is cached, its last token needs a block of its own: with none free, the lookup can be spared.
+        if (_cache.Pool.FreeCount == 0)
+            return false;
         ReadOnlySpan<int> hits = _cache.FindCachedPrefix(request);
         int cached = hits.Length * _options.BlockSize;
         int tokens = budget.WantedByWaiting(request, cached);

@@ -82,6 +82,29 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void The_tokens_of_a_victim_that_was_scheduled_in_this_step_go_to_others()
+    {
+        SchedulerOptions options = World.Options(blocks: 6, blockSize: 4, budget: 8, caching: false) with
+        {
+            Policy = SchedulingPolicy.Priority,
+            SchedulerReserveFullIsl = false,
+        };
+        var world = new World(options);
+        world.Admit(new RequestSpec { Id = new RequestId(3), PromptTokenIds = World.Prompt(3, 10), MaxTokens = 4, Priority = 9 });
+        world.Step();
+        world.Admit(1, prompt: 4, maxTokens: 2);
+        world.Admit(2, prompt: 20, maxTokens: 1);
+        world.Step();
+        world.Step();
+        Expect(world, """
+            step 1: 3 new 0+8
+            step 2: 3 run 8+2* | 1 new 0+4* | 2 new 0+2
+            step 3: 1 run 4+1* | 2 run 2+7 | 3 preempted
+            """);
+        world.RunToEnd();
+    }
+
+    [Fact]
     public void A_request_that_gives_way_to_nobody_but_itself_stops_the_step_and_the_next_one_is_planned_at_once()
     {
         // In step 3, request 3 stands first, has the largest priority and needs a block.
