@@ -68,7 +68,8 @@ public static class BadWordTokens
         return invalid.Count == 0
             ? null
             : Invalid($"The model vocabulary size is {vocabularySize}, but the following tokens were specified as bad: "
-                + $"{SamplingChecks.List(invalid)}. All token id values should be integers satisfying: 0 <= token_id <= {vocabularySize - 1}.");
+                + $"{SamplingChecks.List(invalid)}. All token id values should be integers satisfying: "
+                + $"0 <= token_id <= {vocabularySize - 1}.");
     }
 
     private static Refusal Invalid(string message) => new(RefusalCode.InvalidValue, "bad_words", message);

@@ -74,7 +74,7 @@ internal sealed class LogprobCollector
         return count;
     }
 
-    /// <summary>The ids of the highest logits, highest first, of equal ones the lowest id first; ids at −∞ only when nothing else is left.</summary>
+    /// <summary>The ids of the highest logits, highest first, of equal ones the lowest id first; ids at −∞ come last of all.</summary>
     private ReadOnlySpan<int> BestTokens(ReadOnlySpan<float> row, ReadOnlySpan<float> maxima, int count)
     {
         if (count == 0)

@@ -87,7 +87,7 @@ internal static class RowScan
         return total;
     }
 
-    /// <summary>The weights of any number of logits, as in <see cref="BlockSums"/>; equal logits have equal weights wherever they stand.</summary>
+    /// <summary>The weights of any number of logits, as in <see cref="BlockSums"/>; equal logits have equal weights.</summary>
     public static void Weights(ReadOnlySpan<float> values, float maximum, float scale, float floor, Span<float> weights)
     {
         var maxima = Vector256.Create(maximum);
@@ -119,7 +119,7 @@ internal static class RowScan
         return count;
     }
 
-    /// <summary>The sum of the weights, as filled by <see cref="Weights"/>, of the values at or above a bound, and how many they are.</summary>
+    /// <summary>The sum of the <see cref="Weights"/> of the values at or above a bound, and how many they are.</summary>
     public static double MassFrom(ReadOnlySpan<float> row, ReadOnlySpan<float> weights, float bound, out int count)
     {
         var bounds = Vector256.Create(bound);

@@ -36,7 +36,10 @@ public sealed class Sampler
         _sums = new double[_maxima.Length];
     }
 
-    /// <summary>Chooses the next token of a sequence. The state is not changed: call <see cref="SamplerState.Accept"/> when the token is final.</summary>
+    /// <summary>
+    /// Chooses the next token of a sequence. The state is not changed: call <see cref="SamplerState.Accept"/> when the token is final.
+    /// Rows after drafts of a speculation are sampled after accepting those drafts.
+    /// </summary>
     /// <param name="logits">One row, [vocabulary], after a grammar's mask. It is overwritten.</param>
     /// <param name="state">The sequence.</param>
     /// <param name="token">The token; 0 with a fault.</param>
@@ -166,16 +169,15 @@ public sealed class Sampler
     {
         // All ties of the k-th value stay.
         float bound = Math.Max(_floor, _candidates.TopBound(Maxima, topK));
-        int count = RowScan.CountFrom(logits, bound);
-        if (IsWide(count, logits.Length))
+        if (IsWide(logits, bound, out int count))
         {
-            if (count > topK)
+            if (count >= topK)
                 _floor = _wide.FindTop(logits, Maxima, _maximum, bound, topK);
             return;
         }
 
         _candidates.Gather(logits, Maxima, bound);
-        if (count >= topK)
+        if (_candidates.Count >= topK)
         {
             _floor = _candidates.FindTop(topK).Value;
             _candidates.Keep(_floor, int.MaxValue);
@@ -195,7 +197,7 @@ public sealed class Sampler
             double smallest = _total * (1 - settings.TopP) / logits.Length * 0.999;
             double exponent = Math.Max(Math.Log(smallest), RowScan.SmallestExponent);
             float bound = Math.Max(_floor, AtMost(_maximum + (settings.Temperature * exponent)));
-            if (IsWide(RowScan.CountFrom(logits, bound), logits.Length))
+            if (IsWide(logits, bound, out _))
             {
                 Cut wide = _wide.FindNucleus(logits, Maxima, _maximum, _scale, bound, settings.TopP * _total);
                 _floor = wide.Value;
@@ -216,10 +218,19 @@ public sealed class Sampler
         _total = _candidates.TotalWeight();
     }
 
-    /// <summary>Whether passes over the whole row are cheaper than taking so many tokens out of it.</summary>
-    private static bool IsWide(int count, int length) => count > Math.Max(WideCount, length / 8);
+    /// <summary>Whether passes over the whole row are cheaper than taking the tokens from a bound on out of it; if so, how many they are.</summary>
+    private bool IsWide(ReadOnlySpan<float> logits, float bound, out int count)
+    {
+        int limit = Math.Max(WideCount, logits.Length / 8);
+        count = 0;
+        int most = RowScan.CountFrom(Maxima, bound) * RowScan.BlockLength;
+        if (most <= limit)
+            return false;
+        count = RowScan.CountFrom(logits, bound);
+        return count > limit;
+    }
 
-    /// <summary>Inverse transform sampling in the order of ids: the first token at which the sum of the weights exceeds uniform · total.</summary>
+    /// <summary>Inverse transform sampling in the order of ids: the first token at which the sum of the weights exceeds its share.</summary>
     private int Draw(ReadOnlySpan<float> logits, double uniform)
     {
         double rest = uniform * _total;
@@ -248,7 +259,7 @@ public sealed class Sampler
         return first + IndexInSum(weights[..values.Length], ref rest);
     }
 
-    /// <summary>The first index at which the running sum exceeds <paramref name="rest"/>; if rounding leaves none, the last possible one.</summary>
+    /// <summary>The first index at which the sum exceeds <paramref name="rest"/>; if rounding leaves none, the last possible one.</summary>
     private static int IndexInSum(ReadOnlySpan<float> weights, ref double rest)
     {
         int lastPossible = 0;
@@ -316,10 +327,11 @@ public sealed class Sampler
     {
         report = null;
         int count = settings.LogprobCount ?? 0;
-        SamplingFault fault = _collector.Collect(raw, token, count, settings.LogprobTokenIds, 1f, false, out SampledLogprobs? rawLogprobs);
+        int[]? chosen = settings.LogprobTokenIds;
+        SamplingFault fault = _collector.Collect(raw, token, count, chosen, 1f, false, out SampledLogprobs? rawLogprobs);
         if (fault != SamplingFault.None)
             return fault;
-        fault = _collector.Collect(processed, token, count, settings.LogprobTokenIds, _scale, false, out SampledLogprobs? processedLogprobs);
+        fault = _collector.Collect(processed, token, count, chosen, _scale, false, out SampledLogprobs? processedLogprobs);
         if (fault != SamplingFault.None)
             return fault;
         report = new TokenReport(

@@ -84,10 +84,14 @@ public sealed class SamplerSettings
 
     internal bool HasPenalties => RepetitionPenalty != 1f || FrequencyPenalty != 0f || PresencePenalty != 0f;
 
-    /// <summary>The parameters need not be normalized, but must have passed <see cref="SamplingParams.Validate"/> and <see cref="SamplingChecks"/>.</summary>
+    /// <summary>
+    /// The parameters need not be normalized, but must have passed <see cref="SamplingParams.Validate"/> and <see cref="SamplingChecks"/>.
+    /// </summary>
     /// <param name="sampling">The request's parameters.</param>
     /// <param name="vocabularySize">The length of a row of logits.</param>
-    /// <param name="endTokenIds">All end-of-sequence tokens of the model and its generation config, with ignore_eos too: min_tokens masks them.</param>
+    /// <param name="endTokenIds">
+    /// All end-of-sequence tokens of the model and its generation config, with ignore_eos too: min_tokens masks them.
+    /// </param>
     /// <param name="badWords">What bad_words were tokenised to, see <see cref="BadWordTokens"/>.</param>
     /// <param name="mode">What is reported as a log-probability.</param>
     public static SamplerSettings Create(

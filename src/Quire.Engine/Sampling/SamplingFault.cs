@@ -20,7 +20,8 @@ public static class SamplingFaults
 {
     public static string Message(SamplingFault fault) => fault switch
     {
-        SamplingFault.NotANumber => "The model computed logits that are not numbers (NaN). Check the weights, the data type and the quantization.",
+        SamplingFault.NotANumber => "The model computed logits that are not numbers (NaN). "
+            + "Check the weights, the data type and the quantization.",
         SamplingFault.Infinite => "The model computed infinite logits. Check the weights, the data type and the quantization.",
         SamplingFault.NothingAllowed => "No token is allowed at this position: allowed_token_ids, bad_words, logit_bias, min_tokens "
             + "and structured outputs together exclude the whole vocabulary.",

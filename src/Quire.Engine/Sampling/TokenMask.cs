@@ -3,7 +3,9 @@ using System.Runtime.Intrinsics;
 
 namespace Quire.Engine.Sampling;
 
-/// <summary>Sets of tokens as bits: bit i % 32 of word i / 32 is 1 when token i is allowed. Grammars give their masks in the same form.</summary>
+/// <summary>
+/// Sets of tokens as bits: bit i % 32 of word i / 32 is 1 when token i is allowed. Grammars give their masks in the same form.
+/// </summary>
 public static class TokenMask
 {
     public static int WordCount(int vocabularySize) => (vocabularySize + 31) / 32;

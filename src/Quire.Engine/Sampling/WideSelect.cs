@@ -35,7 +35,9 @@ internal sealed class WideSelect
         return _band.FindTop(k - countEnd).Value;
     }
 
-    /// <summary>Where the tokens of the highest weight, together <paramref name="target"/>, end; all at or above <paramref name="floor"/> are enough.</summary>
+    /// <summary>
+    /// Where the tokens of the highest weight, together <paramref name="target"/>, end; all at or above <paramref name="floor"/> are enough.
+    /// </summary>
     public Cut FindNucleus(
         ReadOnlySpan<float> row, ReadOnlySpan<float> maxima, float maximum, float scale, float floor, double target)
     {

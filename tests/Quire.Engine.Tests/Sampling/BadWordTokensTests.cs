@@ -21,7 +21,8 @@ public class BadWordTokensTests
     [Fact]
     public void The_form_with_a_space_counts_when_it_is_as_long_and_begins_otherwise()
     {
-        Assert.Null(BadWordTokens.Tokenize(["cat", "dog", "  hot dog", "same"], word => Vocabulary[word], 200, out IReadOnlyList<int[]> found));
+        string[] words = ["cat", "dog", "  hot dog", "same"];
+        Assert.Null(BadWordTokens.Tokenize(words, word => Vocabulary[word], 200, out IReadOnlyList<int[]> found));
         Assert.Equal<int[]>([[1], [101], [2], [3, 2], [103, 2], [4]], found);
     }
 

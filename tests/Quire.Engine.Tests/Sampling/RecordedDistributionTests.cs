@@ -136,7 +136,7 @@ public class RecordedDistributionTests
     private static string? ListDifference(JsonElement expected, SampledLogprobs actual)
     {
         (int Id, double Value, int Rank)[] wanted = expected.EnumerateArray()
-            .Select(e => (e[0].GetInt32(), e[1].ValueKind == JsonValueKind.Null ? double.NegativeInfinity : e[1].GetDouble(), e[2].GetInt32()))
+            .Select(e => (e[0].GetInt32(), Number(e[1]), e[2].GetInt32()))
             .ToArray();
         (int Id, double Value, int Rank)[] found = Enumerable.Range(0, actual.Count)
             .Select(i => (actual.TokenIds[i], (double)actual.Values[i], actual.Ranks[i])).ToArray();
@@ -160,6 +160,8 @@ public class RecordedDistributionTests
 
         return null;
     }
+
+    private static double Number(JsonElement value) => value.ValueKind == JsonValueKind.Null ? double.NegativeInfinity : value.GetDouble();
 
     // The last value of a list may be tied with ids that did not get in.
     private static bool TiedBeyondTheList((int Id, double Value, int Rank)[] wanted, int i) => wanted[i].Value == wanted[^1].Value;

@@ -48,7 +48,8 @@ public class SampleRowRunnerTests
     public void Null_is_minus_infinity_and_temperature_0_has_all_probability_on_one_token()
     {
         Assert.Null(Answer("{\"logits\":[null,1,1,0],\"params\":{\"temperature\":0,\"logprobs\":1},\"sampled\":3}", out string answer));
-        Assert.StartsWith("{\"probs\":[[1,1]],\"kept\":3,\"greedy\":1,\"rank\":{\"raw\":3,\"processed\":3},\"logprobs\":{\"raw\":[[3,-1.86", answer);
+        Assert.StartsWith("{\"probs\":[[1,1]],\"kept\":3,\"greedy\":1,\"rank\":{\"raw\":3,\"processed\":3},", answer);
+        Assert.Contains("\"logprobs\":{\"raw\":[[3,-1.86", answer);
     }
 
     private static Refusal? Answer(string row, out string answer, SampleRowRunner? runner = null)

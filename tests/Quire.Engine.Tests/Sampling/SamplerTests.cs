@@ -94,7 +94,8 @@ public class SamplerTests
     [Fact]
     public void End_tokens_are_masked_for_the_first_min_tokens_outputs_with_ignore_eos_too()
     {
-        var settings = SamplerSettings.Create(new SamplingParams { Temperature = 0, MinTokens = 3, IgnoreEos = true, StopTokenIds = [2] }, 4, [3]);
+        var sampling = new SamplingParams { Temperature = 0, MinTokens = 3, IgnoreEos = true, StopTokenIds = [2] };
+        var settings = SamplerSettings.Create(sampling, 4, endTokenIds: [3]);
         var state = new SamplerState(settings, [], 0);
         var sampler = new Sampler(4);
         int[] tokens = new int[5];
@@ -155,7 +156,7 @@ public class SamplerTests
     {
         float[] row = [0f, 1f, 2f, 0.5f];
         var sampler = new Sampler(4);
-        Assert.Equal(SamplingFault.None, sampler.ScorePromptToken(row, 0, 2, LogprobsMode.ProcessedLogprobs, out SampledLogprobs? logprobs));
+        sampler.ScorePromptToken(row, 0, 2, LogprobsMode.ProcessedLogprobs, out SampledLogprobs? logprobs);
         Assert.Equal([0, 2, 1], logprobs!.TokenIds);
         Assert.Equal([4, 1, 2], logprobs.Ranks);
         Assert.Equal(ReferenceSampler.LogSoftmax(row, 0), logprobs.SampledValue, 5);
