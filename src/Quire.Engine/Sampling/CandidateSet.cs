@@ -58,7 +58,7 @@ internal sealed class CandidateSet
     /// <summary>Where the candidates of the highest weight, together <paramref name="target"/>, end.</summary>
     public Cut FindNucleus(double target) => _select.Find(Values, Weights, target);
 
-    /// <summary>Drops what lies below the cut; of the values equal to it the first <paramref name="ties"/> in the order of ids stay.</summary>
+    /// <summary>Drops what lies below the cut; of those equal to it the first <paramref name="ties"/> in the order of ids stay.</summary>
     public void Keep(float cut, int ties)
     {
         int kept = 0;

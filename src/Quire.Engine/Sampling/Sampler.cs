@@ -218,7 +218,7 @@ public sealed class Sampler
         _total = _candidates.TotalWeight();
     }
 
-    /// <summary>Whether passes over the whole row are cheaper than taking the tokens from a bound on out of it; if so, how many they are.</summary>
+    /// <summary>Whether passes over the whole row are cheaper than taking out the tokens from a bound on; if so, how many they are.</summary>
     private bool IsWide(ReadOnlySpan<float> logits, float bound, out int count)
     {
         int limit = Math.Max(WideCount, logits.Length / 8);
@@ -230,7 +230,7 @@ public sealed class Sampler
         return count > limit;
     }
 
-    /// <summary>Inverse transform sampling in the order of ids: the first token at which the sum of the weights exceeds its share.</summary>
+    /// <summary>Inverse transform sampling in the order of ids: the first token at which the sum of the weights exceeds the draw.</summary>
     private int Draw(ReadOnlySpan<float> logits, double uniform)
     {
         double rest = uniform * _total;

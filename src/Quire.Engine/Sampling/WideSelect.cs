@@ -36,7 +36,7 @@ internal sealed class WideSelect
     }
 
     /// <summary>
-    /// Where the tokens of the highest weight, together <paramref name="target"/>, end; all at or above <paramref name="floor"/> are enough.
+    /// Where the tokens of the highest weight, together <paramref name="target"/>, end; those from <paramref name="floor"/> on are enough.
     /// </summary>
     public Cut FindNucleus(
         ReadOnlySpan<float> row, ReadOnlySpan<float> maxima, float maximum, float scale, float floor, double target)
