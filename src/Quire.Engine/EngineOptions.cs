@@ -363,5 +363,17 @@ public sealed record EngineOptions
     /// <summary>Option <c>disable_log_stats</c>.</summary>
     public bool? DisableLogStats { get => _set.GetFlag("disable_log_stats"); init => _set.Put("disable_log_stats", value); }
 
+    /// <summary>Option <c>served_model_name</c>.</summary>
+    public IReadOnlyList<string>? ServedModelName { get => _set.GetList("served_model_name"); init => _set.Put("served_model_name", value); }
+
+    /// <summary>Option <c>override_generation_config</c>.</summary>
+    public JsonElement? OverrideGenerationConfig { get => _set.GetJson("override_generation_config"); init => _set.Put("override_generation_config", value); }
+
+    /// <summary>Option <c>speculative_config</c>.</summary>
+    public JsonElement? SpeculativeConfig { get => _set.GetJson("speculative_config"); init => _set.Put("speculative_config", value); }
+
+    /// <summary>Option <c>structured_outputs_config</c>.</summary>
+    public JsonElement? StructuredOutputsConfig { get => _set.GetJson("structured_outputs_config"); init => _set.Put("structured_outputs_config", value); }
+
     private int? GetInt(string name) => _set.GetInteger(name) is { } value ? checked((int)value) : null;
 }

@@ -25,19 +25,19 @@ public sealed unsafe class HostMemory : IDisposable
     /// <summary>At least one byte is allocated, so that no address is 0.</summary>
     public nint AllocateBytes(long bytes)
     {
-        nuint size = checked((nuint)Math.Max(bytes, 1));
-        void* memory = NativeMemory.AlignedAlloc(size, Alignment);
-        NativeMemory.Clear(memory, size);
-        _blocks.Add((nint)memory);
+        // The system's zeroed pages come untouched, so that a large cache costs time and memory only where it is used.
+        nuint size = checked((nuint)Math.Max(bytes, 1) + Alignment - 1);
+        nint memory = (nint)NativeMemory.AllocZeroed(size);
+        _blocks.Add(memory);
         AllocatedBytes += bytes;
-        return (nint)memory;
+        return (memory + Alignment - 1) & -Alignment;
     }
 
     public void Dispose()
     {
         foreach (nint block in _blocks)
         {
-            NativeMemory.AlignedFree((void*)block);
+            NativeMemory.Free((void*)block);
         }
 
         _blocks.Clear();

@@ -7,8 +7,8 @@ using Quire.Tensors;
 
 namespace Quire.Engine.Loading;
 
-/// <summary>How large the KV cache becomes, and what follows from that for the options.</summary>
-internal sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOptions Options)
+/// <summary>How large the KV cache becomes, and what follows from that for the options. Needs no weights: an engine and a plan on paper use it alike.</summary>
+public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOptions Options)
 {
     private const long GiB = 1L << 30;
 
@@ -18,27 +18,44 @@ internal sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOp
     /// </summary>
     private const long CpuDefaultBytes = 4 * GiB;
 
-    /// <exception cref="QuireException">The cache does not fit; the message has the bytes and what would fit.</exception>
-    public static CachePlan Make(ResolvedOptions options, IBackend backend, ModelMemory model, int logitRows)
+    /// <summary>Rows that go through the output head at once: more add memory for logits, not speed.</summary>
+    private const int LogitRowsAtOnce = 64;
+
+    /// <summary>Rows that go through the output head at once, under these options.</summary>
+    public static int LogitRows(ResolvedOptions options)
     {
-        DType type = CacheType(options, backend);
+        ArgumentNullException.ThrowIfNull(options);
+        return Math.Min(options.MaxNumSeqs, LogitRowsAtOnce);
+    }
+
+    /// <param name="options">The options in force.</param>
+    /// <param name="device">The memory to plan for.</param>
+    /// <param name="activationType">As <see cref="IBackend.ActivationType"/>.</param>
+    /// <param name="model">What the model needs.</param>
+    /// <exception cref="QuireException">The cache does not fit; the message has the bytes and what would fit.</exception>
+    public static CachePlan Make(ResolvedOptions options, DeviceInfo device, DType activationType, ModelMemory model)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(model);
+        DType type = CacheType(options, activationType);
         SelfAttentionSpec attention = model.Spec.Attention;
         var one = new KvCacheShape(model.Spec.Layers.Count, attention.KvHeads, attention.HeadDim, options.BlockSize, 1, type);
         var budget = new MemoryBudget
         {
-            TotalBytes = backend.Device.TotalMemoryBytes,
+            TotalBytes = device.TotalMemoryBytes,
             GpuMemoryUtilization = options.GpuMemoryUtilization,
             KvCacheMemoryBytes = options.KvCacheMemoryBytes,
             NumGpuBlocksOverride = options.NumGpuBlocksOverride,
             WeightBytes = model.WeightBytes,
-            ActivationBytes = model.ActivationBytes(backend.ActivationType, options.MaxNumBatchedTokens, logitRows),
+            ActivationBytes = model.ActivationBytes(activationType, options.MaxNumBatchedTokens, LogitRows(options)),
             BlockBytes = one.BytesPerBlock,
             BlockSize = options.BlockSize,
             MaxModelLen = options.MaxModelLen,
         };
-        if (IsLeftToUs(options) && !backend.Device.Name.StartsWith("cuda", StringComparison.Ordinal))
+        if (IsLeftToUs(options) && !device.Name.StartsWith("cuda", StringComparison.Ordinal))
         {
-            long bytes = CpuBytes(budget, options, backend.Device.AvailableMemoryBytes);
+            long bytes = CpuBytes(budget, options, device.AvailableMemoryBytes);
             budget = budget with { KvCacheMemoryBytes = bytes };
             options = options.Explain("kv_cache_memory_bytes", $"{bytes}", OptionOrigin.Derived,
                 "on a CPU: what max_num_seqs requests of max_model_len can use, at most 4 GiB and half of the free memory");
@@ -83,9 +100,9 @@ internal sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOp
     }
 
     /// <summary>auto keeps F32 on the CPU, where activations are F32 too and results then do not depend on the cache.</summary>
-    private static DType CacheType(ResolvedOptions options, IBackend backend) => options.KvCacheDType switch
+    private static DType CacheType(ResolvedOptions options, DType activationType) => options.KvCacheDType switch
     {
-        "auto" => backend.ActivationType,
+        "auto" => activationType,
         "float32" => DType.F32,
         "float16" => DType.F16,
         "bfloat16" => DType.BF16,

@@ -26,9 +26,6 @@ namespace Quire.Engine.Loading;
 /// </summary>
 internal static class EngineLoader
 {
-    /// <summary>Rows that go through the output head at once: more add memory for logits, not speed.</summary>
-    private const int LogitRowsAtOnce = 64;
-
     public static LoadedModel Load(
         EngineOptions asked, IBackend backend, UsageContext use, ILogger logger, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
@@ -43,7 +40,7 @@ internal static class EngineLoader
             }
 
             var memory = ModelMemory.From(config, options.DType);
-            CachePlan cache = CachePlan.Make(options, backend, memory, LogitRows(options));
+            CachePlan cache = CachePlan.Make(options, backend.Device, backend.ActivationType, memory);
             options = cache.Options;
             Task<TextFiles> text = Task.Run(() => TextFiles.Load(folder, options), cancellationToken);
             DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options), progress);
@@ -65,15 +62,13 @@ internal static class EngineLoader
         return options ?? throw new QuireException(problem!.Code, ErrorKind.Usage, problem.Message, problem.Option);
     }
 
-    private static int LogitRows(ResolvedOptions options) => Math.Min(options.MaxNumSeqs, LogitRowsAtOnce);
-
     private static ModelOptions ModelOptions(EngineOptions asked, ResolvedOptions options) => new()
     {
         DType = options.DType,
         LoadFormat = LoadFormats.Parse(options.LoadFormat),
         Seed = unchecked((ulong)options.Seed),
         MaxBatchedTokens = options.MaxNumBatchedTokens,
-        MaxLogitRows = LogitRows(options),
+        MaxLogitRows = CachePlan.LogitRows(options),
         MaxModelLength = options.MaxModelLen,
         HfOverrides = asked.HfOverrides?.GetRawText(),
     };

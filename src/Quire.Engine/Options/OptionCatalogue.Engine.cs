@@ -184,7 +184,7 @@ public static partial class OptionCatalogue
         Json(OptionGroup.Compilation, "compilation_config", "{}", "Compilation and graph capture.").Hint(NoGraphs) with { Aliases = ["-cc"] },
         Json(OptionGroup.Compilation, "attention_config", "{}", "Choice and settings of the attention kernels.").Hint("there is one attention kernel per processor") with { Aliases = ["-ac"] },
         List(OptionGroup.Compilation, "cudagraph_capture_sizes", "by max_num_seqs", "Batch sizes of captured graphs.").Hint(NoGraphs),
-        Integer(OptionGroup.Compilation, "max_cudagraph_capture_size", "by max_num_seqs", 0, "Largest batch size of a captured graph.").Hint(NoGraphs),
+        Size(OptionGroup.Compilation, "max_cudagraph_capture_size", "by max_num_seqs", 0, "Largest batch size of a captured graph.").Hint(NoGraphs),
     ];
 
     private static OptionDescriptor[] Structured =>

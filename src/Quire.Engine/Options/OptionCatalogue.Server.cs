@@ -10,7 +10,7 @@ public static partial class OptionCatalogue
         List(OptionGroup.Server, "api_key", "none", "Keys that requests must bring as a bearer token; every path but /health and /ping is guarded."),
         Text(OptionGroup.Server, "api_key_file", "none", "File with one key per line. (Quire's own.)"),
         Text(OptionGroup.Server, "root_path", "none", "Path prefix that a proxy in front removes.") with { Neutral = [""] },
-        Number(OptionGroup.Server, "shutdown_timeout", "30", 0, "Seconds that running requests get to finish after SIGTERM. (vLLM: 0.)"),
+        Number(OptionGroup.Server, "shutdown_timeout", "30", 0, "Seconds that running requests get to finish after SIGTERM. (vLLM: 0.)") with { Maximum = 86400 },
         List(OptionGroup.Server, "middleware", "none", "Python middleware.").Refuse("no Python is run; put a proxy in front"),
         Integer(OptionGroup.Server, "api_server_count", "auto", 1, "Front-end processes.").Hint("one process serves and computes") with { Neutral = ["1"], Aliases = ["-asc"] },
         Flag(OptionGroup.Server, "headless", "false", "Engine without a front end.").Refuse("use the .NET library for an engine without HTTP"),
@@ -48,6 +48,7 @@ public static partial class OptionCatalogue
         Flag(OptionGroup.ServerLogging, "enable_tokenizer_info_endpoint", "false", "Answer /tokenizer_info."),
         Flag(OptionGroup.ServerLogging, "disable_fastapi_docs", "false", "No /docs and /openapi.json."),
         Choice(OptionGroup.ServerLogging, "fingerprint_mode", "full", ["full", "hash", "custom", "none"], "What system_fingerprint tells."),
+        Text(OptionGroup.ServerLogging, "fingerprint", "none", "The text of fingerprint_mode custom. (Quire's own.)"),
     ];
 
     private static OptionDescriptor[] ServerSecurity =>
@@ -60,7 +61,7 @@ public static partial class OptionCatalogue
         List(OptionGroup.ServerSecurity, "allowed_methods", "*", "HTTP methods that such pages may use."),
         List(OptionGroup.ServerSecurity, "allowed_headers", "*", "Headers that such pages may send."),
         Flag(OptionGroup.ServerSecurity, "allow_credentials", "false", "Whether such pages may send credentials."),
-        Size(OptionGroup.ServerSecurity, "h11_max_incomplete_event_size", "4194304", 1, "Most bytes of request line and headers."),
+        Size(OptionGroup.ServerSecurity, "h11_max_incomplete_event_size", "65536", 1024, "Most bytes of request line and headers. (vLLM: 4 MiB.)"),
         Integer(OptionGroup.ServerSecurity, "h11_max_header_count", "256", 1, "Most headers of a request."),
     ];
 }

@@ -86,6 +86,10 @@ public static class OptionResolver
         };
     }
 
+    /// <summary>Value, origin and reason of every option of the server, which depend on neither model nor device.</summary>
+    public static IReadOnlyList<ResolvedOption> ExplainServer(OptionSet set) =>
+        Explain(set, new Dictionary<string, (string, OptionOrigin, string)>(StringComparer.Ordinal), OptionScope.Server);
+
     /// <summary>Value, origin and reason of every option of a scope; what is not in <paramref name="why"/> was set or has its default.</summary>
     internal static List<ResolvedOption> Explain(OptionSet set, IReadOnlyDictionary<string, (string Value, OptionOrigin Origin, string Reason)> why, OptionScope scope)
     {

@@ -45,8 +45,7 @@ internal static class StreamPump
 
             writer.WriteEnd(events);
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not OperationCanceledException
-            && !events.IsInsideEvent)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not OperationCanceledException)
         {
             failure = exception;
             events.BeginEvent();

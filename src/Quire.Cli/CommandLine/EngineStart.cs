@@ -1,0 +1,68 @@
+using System;
+using System.Diagnostics;
+using System.Globalization;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.Extensions.Logging;
+using Quire.Engine;
+using Quire.Engine.Options;
+using Quire.Inference;
+using Quire.Models.Weights;
+using Quire.Tensors;
+
+namespace Quire.Cli.CommandLine;
+
+/// <summary>Starts an engine for a command, with progress on standard error.</summary>
+internal static class EngineStart
+{
+    public static async Task<InferenceEngine> RunAsync(CliCall call, UsageContext use, CancellationToken cancellationToken, LogLevel? least = null)
+    {
+        ILoggerFactory logs = Logging(call, least ?? (call.Verbose ? LogLevel.Information : LogLevel.Warning));
+        var asked = call.EngineOptions;
+        IBackend backend = BackendSelector.Create(asked);
+        long start = Stopwatch.GetTimestamp();
+        bool shows = call.Host.ErrorIsTerminal && asked.UseTqdmOnLoad != false;
+        IProgress<LoadProgress>? progress = shows ? new LoadLine(call.Host) : null;
+        InferenceEngine engine;
+        try
+        {
+            engine = await InferenceEngine.StartAsync(asked, backend, use, logs, progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+        finally
+        {
+            if (shows)
+                call.Host.Error.Write("\r\u001b[K");
+        }
+
+        if (call.Verbose || shows)
+        {
+            call.Host.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{engine.Model.ServedNames[0]}: {engine.Model.Architecture}, {engine.Model.DType}, context {engine.Model.MaxModelLen}, KV cache {engine.MemoryPlan.CacheTokens} tokens, loaded in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s"));
+        }
+
+        return engine;
+    }
+
+    public static ILoggerFactory Logging(CliCall call, LogLevel least) => new StderrLogging(call.Host.Error, least);
+
+    /// <summary>One line that is written over and over.</summary>
+    private sealed class LoadLine(CliHost host) : IProgress<LoadProgress>
+    {
+        private long _shown;
+
+        public void Report(LoadProgress value)
+        {
+            long now = Environment.TickCount64;
+            if (now - Interlocked.Read(ref _shown) < 100 && value.BytesDone != value.BytesTotal)
+                return;
+            Interlocked.Exchange(ref _shown, now);
+            host.Error.Write(string.Create(CultureInfo.InvariantCulture,
+                $"\r\u001b[Kloading weights {value.BytesDone / 1e6:0} of {value.BytesTotal / 1e6:0} MB"));
+        }
+    }
+}
