@@ -31,6 +31,9 @@ internal sealed class SseWriter : IDisposable
     /// <summary>Bytes written since the last flush, roughly.</summary>
     public long Pending { get; private set; }
 
+    /// <summary>Whether an event was begun and not ended: the connection can then only be cut.</summary>
+    public bool IsInsideEvent { get; private set; }
+
     /// <summary>Sends status and headers, so that the client knows its request was accepted before the first token exists.</summary>
     public static async Task StartAsync(HttpContext context)
     {
@@ -45,6 +48,7 @@ internal sealed class SseWriter : IDisposable
 
     public void BeginEvent()
     {
+        IsInsideEvent = true;
         _output.Write("data: "u8);
         Json.Reset();
     }
@@ -55,6 +59,7 @@ internal sealed class SseWriter : IDisposable
         Pending += Json.BytesCommitted + 8;
         _output.Write("\n\n"u8);
         _dirty = true;
+        IsInsideEvent = false;
     }
 
     /// <summary>The event that ends a stream of chunks.</summary>

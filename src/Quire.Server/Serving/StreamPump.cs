@@ -45,7 +45,8 @@ internal static class StreamPump
 
             writer.WriteEnd(events);
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not OperationCanceledException)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not OperationCanceledException
+            && !events.IsInsideEvent)
         {
             failure = exception;
             events.BeginEvent();

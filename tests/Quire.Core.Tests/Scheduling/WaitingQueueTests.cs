@@ -19,10 +19,12 @@ public class WaitingQueueTests
             var outside = new List<RequestState>();
             for (int i = 0; i < 40; i++)
                 outside.Add(Request(i, (int)(Philox.Generate(seed, 1, (ulong)i).X0 % 4)));
-            for (ulong i = 0; i < 300; i++)
+            for (ulong i = 0; i < 400; i++)
             {
+                // Long phases of growing and of shrinking; the head is taken as often as anybody else.
                 Philox.Block draw = Philox.Generate(seed, 0, i);
-                if (draw.X0 % 3 != 0 && outside.Count > 0)
+                bool growing = i / 60 % 2 == 0;
+                if (draw.X0 % 4 != 0 == growing && outside.Count > 0)
                 {
                     RequestState request = outside[(int)(draw.X1 % (uint)outside.Count)];
                     outside.Remove(request);
@@ -35,7 +37,7 @@ public class WaitingQueueTests
                 }
                 else if (model.Count > 0)
                 {
-                    RequestState request = model[(int)(draw.X1 % (uint)model.Count)];
+                    RequestState request = model[draw.X2 % 2 == 0 ? 0 : (int)(draw.X1 % (uint)model.Count)];
                     queue.Remove(request);
                     model.Remove(request);
                     outside.Add(request);
