@@ -147,7 +147,14 @@ internal static class Operators
                 break;
         }
         if (right.IsZero)
-            throw TemplateErrors.Type(operation == "/" ? "division by zero" : "integer division or modulo by zero");
+        {
+            throw TemplateErrors.Type(operation switch
+            {
+                "/" => "division by zero",
+                "//" => "integer division or modulo by zero",
+                _ => "integer modulo by zero",
+            });
+        }
         return operation switch
         {
             "/" => new FloatValue((double)left / (double)right),

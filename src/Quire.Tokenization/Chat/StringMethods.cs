@@ -312,7 +312,7 @@ internal static class StringMethods
         null or NoneValue => null,
         StringValue text => text.Value,
         UndefinedValue undefined => throw TemplateErrors.Undefined(undefined),
-        { } other => throw TemplateErrors.Type($"'{name}' must be None or str, not {other.TypeName}"),
+        { } other => throw TemplateErrors.Type($"must be str or None, not {other.TypeName}"),
     };
 
     private static int Integer(TemplateValue? value, int absent)

@@ -259,9 +259,7 @@ internal sealed partial class TemplateEvaluator
                 scope.Set(name.Name, value);
                 break;
             case NamespaceTarget attribute:
-                if (!scope.TryGet(attribute.Name, out TemplateValue owner))
-                    throw TemplateErrors.Undefined(TemplateErrors.MissingName(attribute.Name));
-                if (owner is not NamespaceValue space)
+                if (!scope.TryGet(attribute.Name, out TemplateValue owner) || owner is not NamespaceValue space)
                     throw new ChatTemplateException(ChatTemplateErrorKind.Runtime, "cannot assign attribute on non-namespace object", target.Line);
                 space.Attributes[attribute.Attribute] = value;
                 break;

@@ -25,16 +25,23 @@ internal sealed class TemplateLexer
 
     private TemplateLexer(string source) => _source = source;
 
-    /// <exception cref="ChatTemplateException">The template is not valid; the error has its line.</exception>
+    /// <summary>The tokens up to the end or to the first mistake, which is the last token then.</summary>
     public static List<TemplateToken> Tokenize(string source)
     {
         source = source.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
         if (source.EndsWith('\n'))
             source = source[..^1];
         var lexer = new TemplateLexer(source);
-        while (lexer._position < lexer._source.Length)
-            lexer.ReadTextAndTag();
-        lexer.Add(TemplateTokenKind.End, string.Empty);
+        try
+        {
+            while (lexer._position < lexer._source.Length)
+                lexer.ReadTextAndTag();
+            lexer.Add(TemplateTokenKind.End, string.Empty);
+        }
+        catch (ChatTemplateException mistake)
+        {
+            lexer.Add(TemplateTokenKind.Error, mistake.Message);
+        }
         return lexer._tokens;
     }
 
@@ -49,13 +56,7 @@ internal sealed class TemplateLexer
         char kind = _source[open + 1];
         int after = open + 2;
         char sign = after < _source.Length ? _source[after] : '\0';
-        string text = _source[_position..open];
-        int lineOfText = text.LastIndexOf('\n') + 1;
-        string kept = sign == '-' ? PythonText.Strip(text, null, left: false, right: true)
-            : sign != '+' && kind != '{' && (lineOfText > 0 || _lineStarting) && IsBlank(text.AsSpan(lineOfText)) ? text[..lineOfText]
-            : text;
-        AddData(kept);
-        CountLines(text.AsSpan(kept.Length));
+        AddDataBefore(open, sign, isBlock: kind != '{');
         _position = sign is '-' or '+' ? after + 1 : after;
         if (kind == '#')
             SkipComment();
@@ -105,6 +106,7 @@ internal sealed class TemplateLexer
             position = SkipBlanks(position);
         CountLines(_source.AsSpan(_position, position - _position));
         _position = position;
+        _lineStarting = _source[_position - 1] == '\n';
         return true;
     }
 
@@ -123,13 +125,8 @@ internal sealed class TemplateLexer
                 close++;
             if (!_source.AsSpan(close).StartsWith("%}"))
                 continue;
-            string text = _source[_position..open];
-            int lineOfText = text.LastIndexOf('\n') + 1;
-            string kept = sign == '-' ? PythonText.Strip(text, null, left: false, right: true)
-                : sign != '+' && lineOfText > 0 && IsBlank(text.AsSpan(lineOfText)) ? text[..lineOfText]
-                : text;
-            AddData(kept);
-            CountLines(_source.AsSpan(_position + kept.Length, close - _position - kept.Length));
+            AddDataBefore(open, sign, isBlock: true);
+            CountLines(_source.AsSpan(open, close - open));
             _position = close + 2;
             TrimAfterBlock(closeSign);
             return;
@@ -301,6 +298,17 @@ internal sealed class TemplateLexer
         while (position < _source.Length && PythonText.IsSpace(_source[position]))
             position++;
         return position;
+    }
+
+    // The text before a tag: "-" takes all white space at its end, a block tag the blanks that indent it.
+    private void AddDataBefore(int open, char sign, bool isBlock)
+    {
+        string text = _source[_position..open];
+        int lineOfText = text.LastIndexOf('\n') + 1;
+        bool indents = isBlock && sign != '+' && (lineOfText > 0 || _lineStarting) && IsBlank(text.AsSpan(lineOfText));
+        string kept = sign == '-' ? PythonText.Strip(text, null, left: false, right: true) : indents ? text[..lineOfText] : text;
+        AddData(kept);
+        CountLines(text.AsSpan(kept.Length));
     }
 
     private static bool IsBlank(ReadOnlySpan<char> text)

@@ -27,7 +27,16 @@ internal sealed partial class TemplateParser
 
     private TemplateParser(List<TemplateToken> tokens) => _tokens = tokens;
 
-    private TemplateToken Current => _tokens[_index];
+    private TemplateToken Current
+    {
+        get
+        {
+            TemplateToken token = _tokens[_index];
+            return token.Kind == TemplateTokenKind.Error
+                ? throw new ChatTemplateException(ChatTemplateErrorKind.Syntax, token.Text, token.Line)
+                : token;
+        }
+    }
 
     private TemplateToken Ahead => _tokens[Math.Min(_index + 1, _tokens.Count - 1)];
 

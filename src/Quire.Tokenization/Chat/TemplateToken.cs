@@ -14,6 +14,9 @@ internal enum TemplateTokenKind
     Float,
     Operator,
     End,
+
+    /// <summary>Where the lexer could not go on; the text says why. Earlier mistakes that the parser finds come first.</summary>
+    Error,
 }
 
 /// <summary>A token of a template. <paramref name="Text"/> is the name, the operator, the number or the string's value.</summary>

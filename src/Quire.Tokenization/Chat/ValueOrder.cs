@@ -42,11 +42,45 @@ internal static class ValueOrder
         }
     }
 
-    /// <summary>A stable sort by Python's order.</summary>
-    public static List<T> Sort<T>(IEnumerable<T> items, Func<T, TemplateValue> key, bool reverse = false)
+    /// <summary>
+    /// A stable sort by Python's order. Our own merge sort: comparing may be an error, which must come out as it is, and NaN is in no order.
+    /// </summary>
+    public static List<T> Sort<T>(IReadOnlyList<T> items, Func<T, TemplateValue> key, bool reverse = false)
     {
-        Comparer<TemplateValue> comparer = Comparer<TemplateValue>.Create((left, right) => Compare(left, right, "<"));
-        return (reverse ? items.OrderByDescending(key, comparer) : items.OrderBy(key, comparer)).ToList();
+        var keys = new TemplateValue[items.Count];
+        int[] order = new int[items.Count];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = key(items[i]);
+            order[i] = i;
+        }
+        int[] merged = new int[order.Length];
+        for (int width = 1; width < order.Length; width *= 2)
+        {
+            for (int start = 0; start < order.Length; start += 2 * width)
+            {
+                int middle = Math.Min(start + width, order.Length);
+                int end = Math.Min(middle + width, order.Length);
+                Merge(keys, order, merged, start, middle, end, reverse);
+            }
+            (order, merged) = (merged, order);
+        }
+        return [.. order.Select(index => items[index])];
+    }
+
+    // The right item goes first only when it is really before the left one, so equals keep their order.
+    private static void Merge(TemplateValue[] keys, int[] order, int[] merged, int start, int middle, int end, bool reverse)
+    {
+        int left = start;
+        int right = middle;
+        for (int i = start; i < end; i++)
+        {
+            bool takesRight = left == middle
+                || (right < end && (reverse
+                    ? Compare(keys[order[left]], keys[order[right]], "<") < 0
+                    : Compare(keys[order[right]], keys[order[left]], "<") < 0));
+            merged[i] = takesRight ? order[right++] : order[left++];
+        }
     }
 
     private static int CompareItems(TemplateValue[] left, TemplateValue[] right, string operation)
