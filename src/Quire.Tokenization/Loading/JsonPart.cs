@@ -17,13 +17,19 @@ internal readonly struct JsonPart
     private const int ShownMax = 80;
 
     private readonly string _file;
-    private readonly string _path;
     private readonly JsonElement _element;
 
-    private JsonPart(string file, string path, JsonElement element)
+    // Where the value stands: the path of what it is in, and its name or number there. Put together only when somebody asks.
+    private readonly string _outer;
+    private readonly string? _name;
+    private readonly int _index;
+
+    private JsonPart(string file, string outer, string? name, int index, JsonElement element)
     {
         _file = file;
-        _path = path;
+        _outer = outer;
+        _name = name;
+        _index = index;
         _element = element;
     }
 
@@ -33,6 +39,10 @@ internal readonly struct JsonPart
 
     public JsonElement Element => _element;
 
+    private string Path => _name is null ? (_index < 0 ? _outer : $"{_outer}[{_index}]")
+        : _outer.Length == 0 ? _name
+        : $"{_outer}.{_name}";
+
     /// <summary>Parses a file; the root must be an object.</summary>
     public static JsonPart ReadFile(string path)
     {
@@ -41,7 +51,7 @@ internal readonly struct JsonPart
             long length = new FileInfo(path).Length;
             if (length > FileBytesMax)
                 throw new TokenizerException($"{path} has {length} bytes; at most {FileBytesMax} are read.");
-            return Parse(Path.GetFileName(path), File.ReadAllBytes(path));
+            return Parse(System.IO.Path.GetFileName(path), File.ReadAllBytes(path));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -57,7 +67,7 @@ internal readonly struct JsonPart
             json = json[3..];
         try
         {
-            var root = new JsonPart(file, string.Empty, JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = DepthMax }));
+            var root = new JsonPart(file, string.Empty, null, -1, JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = DepthMax }));
             return root.Kind == JsonValueKind.Object ? root : throw root.Error("must be an object");
         }
         catch (JsonException exception)
@@ -69,7 +79,8 @@ internal readonly struct JsonPart
     /// <summary>The complaint that this value <paramref name="problem"/>.</summary>
     public TokenizerException Error(string problem)
     {
-        string where = _path.Length == 0 ? _file : $"{_file}: {_path}";
+        string path = Path;
+        string where = path.Length == 0 ? _file : $"{_file}: {path}";
         if (_element.ValueKind == JsonValueKind.Undefined)
             return new TokenizerException($"{where} {problem}; it is missing.");
         string shown = _element.ValueKind switch
@@ -87,15 +98,14 @@ internal readonly struct JsonPart
     {
         if (_element.ValueKind != JsonValueKind.Object)
             throw Error("must be an object");
-        string path = _path.Length == 0 ? name : $"{_path}.{name}";
         try
         {
-            return new JsonPart(_file, path, _element.TryGetProperty(name, out JsonElement value) ? value : default);
+            return new JsonPart(_file, Path, name, -1, _element.TryGetProperty(name, out JsonElement value) ? value : default);
         }
         catch (InvalidOperationException exception)
         {
             // A field name with half a surrogate pair in it, met on the way.
-            throw new TokenizerException($"{_file}: {path} stands beside a field name that is not valid Unicode.", exception);
+            throw new TokenizerException($"{_file}: {Path}.{name} stands beside a field name that is not valid Unicode.", exception);
         }
     }
 
@@ -103,33 +113,36 @@ internal readonly struct JsonPart
     {
         if (_element.ValueKind != JsonValueKind.Array)
             throw Error("must be an array");
+        string path = Path;
         int index = 0;
         foreach (JsonElement item in _element.EnumerateArray())
-            yield return new JsonPart(_file, $"{_path}[{index++}]", item);
+            yield return new JsonPart(_file, path, null, index++, item);
     }
 
     public IEnumerable<(string Name, JsonPart Value)> Fields()
     {
         if (_element.ValueKind != JsonValueKind.Object)
             throw Error("must be an object");
+        string path = Path;
         foreach (JsonProperty field in _element.EnumerateObject())
         {
             string name = NameOf(field);
-            yield return (name, new JsonPart(_file, _path.Length == 0 ? name : $"{_path}.{name}", field.Value));
+            yield return (name, new JsonPart(_file, path, name, -1, field.Value));
         }
     }
 
-    public string Text()
+    public string Text() => _element.ValueKind == JsonValueKind.String ? TextOf(_element) : throw Error("must be a string");
+
+    /// <summary>The text of a string within this value.</summary>
+    public string TextOf(JsonElement element)
     {
-        if (_element.ValueKind != JsonValueKind.String)
-            throw Error("must be a string");
         try
         {
-            return _element.GetString()!;
+            return element.GetString()!;
         }
         catch (InvalidOperationException exception)
         {
-            throw new TokenizerException($"{_file}: {_path} is not valid Unicode.", exception);
+            throw new TokenizerException($"{_file}: {Path} is not valid Unicode.", exception);
         }
     }
 
@@ -162,7 +175,7 @@ internal readonly struct JsonPart
         }
         catch (InvalidOperationException exception)
         {
-            throw new TokenizerException($"{_file}: {_path} has a field name that is not valid Unicode.", exception);
+            throw new TokenizerException($"{_file}: {Path} has a field name that is not valid Unicode.", exception);
         }
     }
 }

@@ -7,7 +7,7 @@ namespace Quire.Tokenization.Loading;
 internal static class PostProcessorReader
 {
     // Ids go into prompts unread, so they are held to the same bound as the vocabulary's.
-    private const int IdMax = VocabularyReader.IdMax;
+    private const int IdMax = VocabularyBuilder.IdMax;
 
     public static SpecialTokenFrame Read(JsonPart part)
     {

@@ -44,29 +44,28 @@ internal sealed class TokenizerConfig
     /// <summary>
     /// Adds the tokens that only the configuration declares, and makes the tokens with a role special, as loading with transformers does.
     /// </summary>
-    public void Apply(Dictionary<string, int> ids, List<AddedToken> added)
+    public void Apply(VocabularyBuilder tokens, List<AddedToken> added)
     {
         var places = new Dictionary<string, int>();
         for (int i = 0; i < added.Count; i++)
             places[added[i].Content] = i;
-        var taken = new HashSet<int>(ids.Values);
         foreach ((int id, JsonPart part) in _declared)
         {
-            AddedToken token = VocabularyReader.ReadOne(part, id, specialByDefault: false);
+            AddedToken token = VocabularyReader.ReadOne(part, id);
             if (places.ContainsKey(token.Content))
                 continue;
-            bool known = ids.TryGetValue(token.Content, out int knownId);
-            if (known ? knownId != id : taken.Contains(id))
+            bool known = tokens.TryGetId(token.Content, out int knownId);
+            if (known ? knownId != id : tokens.TokenOf(id) is not null)
                 throw part.Error($"declares \"{token.Content}\" under an id that tokenizer.json gives to another token");
-            ids[token.Content] = id;
-            taken.Add(id);
+            if (!known)
+                tokens.Add(token.Content, id);
             places.Add(token.Content, added.Count);
             added.Add(token);
         }
         foreach (string text in _named.Values)
-            MakeSpecial(text, ids, added, places);
+            MakeSpecial(text, tokens, added, places);
         foreach (string text in _additional)
-            MakeSpecial(text, ids, added, places);
+            MakeSpecial(text, tokens, added, places);
     }
 
     /// <summary>The tokens with a role, with their ids in <paramref name="vocabulary"/>.</summary>
@@ -86,13 +85,13 @@ internal sealed class TokenizerConfig
             : null;
     }
 
-    private static void MakeSpecial(string text, Dictionary<string, int> ids, List<AddedToken> added, Dictionary<string, int> places)
+    private static void MakeSpecial(string text, VocabularyBuilder tokens, List<AddedToken> added, Dictionary<string, int> places)
     {
         if (places.TryGetValue(text, out int place))
         {
             added[place] = added[place] with { Special = true };
         }
-        else if (text.Length > 0 && ids.TryGetValue(text, out int id))
+        else if (text.Length > 0 && tokens.TryGetId(text, out int id))
         {
             places.Add(text, added.Count);
             added.Add(new AddedToken(id, text, SingleWord: false, StripLeft: false, StripRight: false, Normalized: false, Special: true));
@@ -129,7 +128,7 @@ internal sealed class TokenizerConfig
 
     private static int ParseId(string key, JsonPart value) =>
         int.TryParse(key, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id)
-            && id <= VocabularyReader.IdMax
+            && id <= VocabularyBuilder.IdMax
             ? id
-            : throw value.Error($"must have an id from 0 to {VocabularyReader.IdMax} as its name");
+            : throw value.Error($"must have an id from 0 to {VocabularyBuilder.IdMax} as its name");
 }

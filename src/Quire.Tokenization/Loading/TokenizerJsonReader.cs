@@ -11,16 +11,16 @@ internal static class TokenizerJsonReader
     {
         JsonPart model = root.Field("model");
         CheckModel(model);
-        Dictionary<string, int> ids = VocabularyReader.ReadIds(model);
-        List<AddedToken> added = VocabularyReader.ReadAdded(root.Field("added_tokens"), ids);
-        config.Apply(ids, added);
+        VocabularyBuilder tokens = VocabularyReader.ReadTokens(model);
+        List<AddedToken> added = VocabularyReader.ReadAdded(root.Field("added_tokens"), tokens);
+        config.Apply(tokens, added);
         var special = new HashSet<int>();
         foreach (AddedToken token in added)
         {
             if (token.Special)
                 special.Add(token.Id);
         }
-        var vocabulary = new Vocabulary(ids, special);
+        var vocabulary = tokens.Build(special);
         SpecialTokens roles = config.Resolve(vocabulary);
         PreTokenizerReader preTokenizer = PreTokenizerReader.Read(root.Field("pre_tokenizer"));
         return new PipelineTokenizer(new TokenizerParts

@@ -1,4 +1,8 @@
+using System;
 using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
 using Quire.Tokenization.Engines;
 
 namespace Quire.Tokenization.Loading;
@@ -6,62 +10,56 @@ namespace Quire.Tokenization.Loading;
 /// <summary>Reads the vocabulary, the merges and the added tokens of a <c>tokenizer.json</c>.</summary>
 internal static class VocabularyReader
 {
-    /// <summary>The highest id accepted: tables are as long as the highest id, so a lying file must not choose it.</summary>
-    public const int IdMax = (1 << 22) - 1;
-
     private const int AddedLengthMax = 1000;
+    private const int MergeLengthMax = 512;
 
     /// <summary>The <c>model.vocab</c> of a byte-pair model.</summary>
-    public static Dictionary<string, int> ReadIds(JsonPart model)
+    public static VocabularyBuilder ReadTokens(JsonPart model)
     {
         JsonPart part = model.Field("vocab");
-        var ids = new Dictionary<string, int>(part.Kind == System.Text.Json.JsonValueKind.Object ? part.Element.GetPropertyCount() : 0);
-        var tokens = new Dictionary<int, string>(ids.Capacity);
+        var tokens = new VocabularyBuilder(part.Kind == JsonValueKind.Object ? part.Element.GetPropertyCount() : 0);
         foreach ((string token, JsonPart value) in part.Fields())
         {
-            int id = value.Integer(0, IdMax);
-            if (!ids.TryAdd(token, id))
+            int id = value.Integer(0, VocabularyBuilder.IdMax);
+            if (tokens.TryGetId(token, out _))
                 throw value.Error("is listed twice");
-            if (!tokens.TryAdd(id, token))
-                throw value.Error($"has the same id as \"{tokens[id]}\"");
+            if (tokens.TokenOf(id) is { } other)
+                throw value.Error($"has the same id as \"{other}\"");
+            tokens.Add(token, id);
         }
-        if (ids.Count == 0)
-            throw part.Error("must not be empty");
-        return ids;
+        return tokens.Count > 0 ? tokens : throw part.Error("must not be empty");
     }
 
-    /// <summary>The <c>added_tokens</c>; those that the model does not have are added to <paramref name="ids"/>.</summary>
-    public static List<AddedToken> ReadAdded(JsonPart part, Dictionary<string, int> ids)
+    /// <summary>The <c>added_tokens</c>; those that the model does not have are added to <paramref name="tokens"/>.</summary>
+    public static List<AddedToken> ReadAdded(JsonPart part, VocabularyBuilder tokens)
     {
         var added = new List<AddedToken>();
         if (part.IsNull)
             return added;
-        var tokens = new Dictionary<int, string>(ids.Count);
-        foreach (KeyValuePair<string, int> entry in ids)
-            tokens.Add(entry.Value, entry.Key);
         foreach (JsonPart item in part.Items())
         {
             JsonPart idPart = item.Field("id");
-            AddedToken token = ReadOne(item, idPart.Integer(0, IdMax), specialByDefault: false);
-            if (ids.TryGetValue(token.Content, out int known) && known != token.Id)
-                throw idPart.Error($"must be {known}, the id that \"{token.Content}\" already has");
-            if (tokens.TryGetValue(token.Id, out string? other) && other != token.Content)
+            AddedToken token = ReadOne(item, idPart.Integer(0, VocabularyBuilder.IdMax));
+            bool known = tokens.TryGetId(token.Content, out int knownId);
+            if (known && knownId != token.Id)
+                throw idPart.Error($"must be {knownId}, the id that \"{token.Content}\" already has");
+            if (!known && tokens.TokenOf(token.Id) is { } other)
                 throw idPart.Error($"is already the id of \"{other}\"");
-            tokens[token.Id] = token.Content;
-            ids[token.Content] = token.Id;
+            if (!known)
+                tokens.Add(token.Content, token.Id);
             added.Add(token);
         }
         return added;
     }
 
     /// <summary>One added token; flags that are absent have the library's defaults.</summary>
-    public static AddedToken ReadOne(JsonPart item, int id, bool specialByDefault)
+    public static AddedToken ReadOne(JsonPart item, int id)
     {
         JsonPart content = item.Field("content");
         string text = content.Text();
         if (text.Length is 0 or > AddedLengthMax)
             throw content.Error($"must have 1 to {AddedLengthMax} characters");
-        bool special = item.Field("special").Flag(specialByDefault);
+        bool special = item.Field("special").Flag(false);
         return new AddedToken(
             id,
             text,
@@ -76,36 +74,54 @@ internal static class VocabularyReader
     public static MergeTable ReadMerges(JsonPart model, Vocabulary vocabulary)
     {
         JsonPart part = model.Field("merges");
-        int count = part.Kind == System.Text.Json.JsonValueKind.Array ? part.Element.GetArrayLength() : 0;
-        var merges = new MergeTable(count);
+        var merges = new MergeTable(part.Kind == JsonValueKind.Array ? part.Element.GetArrayLength() : 0);
         int rank = 0;
+        Span<char> text = stackalloc char[MergeLengthMax];
         foreach (JsonPart item in part.Items())
         {
-            (string left, string right) = ReadPair(item);
-            merges.Add(IdOf(vocabulary, left, item), IdOf(vocabulary, right, item), rank++, IdOf(vocabulary, left + right, item));
+            int middle = ReadPair(item, text, out int length);
+            int left = IdOf(vocabulary, text[..middle], item);
+            int right = IdOf(vocabulary, text[middle..length], item);
+            merges.Add(left, right, rank++, IdOf(vocabulary, text[..length], item));
         }
         return merges;
     }
 
-    private static (string Left, string Right) ReadPair(JsonPart item)
+    // Both parts end to end, because their concatenation is looked up as well. Where the first one ends.
+    private static int ReadPair(JsonPart item, Span<char> text, out int length)
     {
-        if (item.Kind == System.Text.Json.JsonValueKind.String)
+        if (item.Kind == JsonValueKind.String)
         {
-            string[] parts = item.Text().Split(' ');
-            return parts.Length == 2 ? (parts[0], parts[1]) : throw item.Error("must be two tokens with one space between");
+            length = Read(item, item.Element, text);
+            int space = text[..length].IndexOf(' ');
+            if (space < 0 || text[(space + 1)..length].Contains(' '))
+                throw item.Error("must be two tokens with one space between");
+            text[(space + 1)..length].CopyTo(text[space..]);
+            length--;
+            return space;
         }
-        string? left = null;
-        string? right = null;
-        int count = 0;
-        foreach (JsonPart token in item.Items())
-        {
-            left ??= token.Text();
-            right = token.Text();
-            count++;
-        }
-        return count == 2 ? (left!, right!) : throw item.Error("must be two tokens");
+        if (item.Kind != JsonValueKind.Array || item.Element.GetArrayLength() != 2)
+            throw item.Error("must be two tokens");
+        int middle = Read(item, item.Element[0], text);
+        length = middle + Read(item, item.Element[1], text[middle..]);
+        return middle;
     }
 
-    private static int IdOf(Vocabulary vocabulary, string token, JsonPart merge) =>
+    private static int Read(JsonPart item, JsonElement element, Span<char> text)
+    {
+        if (element.ValueKind != JsonValueKind.String)
+            throw item.Error("must be two tokens");
+        ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8Value(element)[1..^1];
+        if (!raw.Contains((byte)'\\'))
+        {
+            return Encoding.UTF8.TryGetChars(raw, text, out int written)
+                ? written
+                : throw item.Error($"must have at most {MergeLengthMax} characters");
+        }
+        string unescaped = item.TextOf(element);
+        return unescaped.TryCopyTo(text) ? unescaped.Length : throw item.Error($"must have at most {MergeLengthMax} characters");
+    }
+
+    private static int IdOf(Vocabulary vocabulary, ReadOnlySpan<char> token, JsonPart merge) =>
         vocabulary.TryGetId(token, out int id) ? id : throw merge.Error($"names \"{token}\", which is not in model.vocab");
 }

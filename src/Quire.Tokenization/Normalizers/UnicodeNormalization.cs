@@ -30,11 +30,40 @@ internal static class UnicodeNormalization
 
     public static string Normalize(string text, NormalizationForm form)
     {
-        // Below U+0300 nothing composes and, but for the compatibility forms, nothing that is composed changes.
         char lastPlain = form == NormalizationForm.FormC ? LastPlainComposed : LastPlainDecomposed;
-        if (text.AsSpan().IndexOfAnyExceptInRange('\0', lastPlain) < 0)
+        int position = text.AsSpan().IndexOfAnyExceptInRange('\0', lastPlain);
+        if (position < 0)
             return text;
         Tables tables = Data.Value;
+        ulong[] unstable = tables.UnstableIn(form);
+        StringBuilder? normalized = null;
+        int copied = 0;
+        int stableStart = Math.Max(0, position - 1);
+        while (position < text.Length)
+        {
+            Rune.DecodeFromUtf16(text.AsSpan(position), out Rune rune, out int length);
+            if (IsIn(unstable, rune.Value))
+            {
+                // From the last stable character before up to the next one: nothing outside takes part in what happens here.
+                int end = position + length;
+                while (end < text.Length && Rune.DecodeFromUtf16(text.AsSpan(end), out rune, out length) is var _ && IsIn(unstable, rune.Value))
+                    end += length;
+                normalized ??= new StringBuilder(text.Length + 16);
+                normalized.Append(text, copied, stableStart - copied);
+                AppendNormalized(tables, text.AsSpan(stableStart, end - stableStart), form, normalized);
+                copied = stableStart = position = end;
+                continue;
+            }
+            stableStart = position;
+            position += length;
+        }
+        return normalized is null ? text : normalized.Append(text, copied, text.Length - copied).ToString();
+    }
+
+    private static bool IsIn(ulong[] set, int rune) => (set[rune >> 6] & (1UL << (rune & 63))) != 0;
+
+    private static void AppendNormalized(Tables tables, ReadOnlySpan<char> text, NormalizationForm form, StringBuilder normalized)
+    {
         bool compatibility = form is NormalizationForm.FormKC or NormalizationForm.FormKD;
         var runes = new List<int>(text.Length + 16);
         foreach (Rune rune in text.EnumerateRunes())
@@ -42,11 +71,9 @@ internal static class UnicodeNormalization
         Order(tables, runes);
         if (form is NormalizationForm.FormC or NormalizationForm.FormKC)
             Compose(tables, runes);
-        var normalized = new StringBuilder(text.Length);
         Span<char> units = stackalloc char[2];
         foreach (int rune in runes)
             normalized.Append(units[..new Rune(rune).EncodeToUtf16(units)]);
-        return normalized.ToString();
     }
 
     private static void Decompose(Tables tables, int rune, bool compatibility, List<int> runes)
@@ -151,12 +178,53 @@ internal static class UnicodeNormalization
     private sealed class Tables
     {
         private readonly Dictionary<int, byte> _classes = [];
+        private readonly ulong[]?[] _unstable = new ulong[]?[8];
 
         public Dictionary<int, (bool Compatibility, int[] To)> Decompositions { get; } = [];
 
         public Dictionary<(int First, int Second), int> Compositions { get; } = [];
 
         public int ClassOf(int rune) => rune <= LastPlainComposed ? 0 : _classes.GetValueOrDefault(rune);
+
+        /// <summary>
+        /// The characters that may change in a form, or change with what stands before them. Text may be cut before any other character.
+        /// </summary>
+        public ulong[] UnstableIn(NormalizationForm form)
+        {
+            ref ulong[]? set = ref _unstable[(int)form];
+            return set ??= MakeUnstable(form);
+        }
+
+        private ulong[] MakeUnstable(NormalizationForm form)
+        {
+            var set = new ulong[0x110000 / 64];
+            bool composes = form is NormalizationForm.FormC or NormalizationForm.FormKC;
+            bool compatibility = form is NormalizationForm.FormKC or NormalizationForm.FormKD;
+            foreach (int rune in _classes.Keys)
+                Add(rune);
+            var composites = new HashSet<int>(Compositions.Values);
+            foreach ((int rune, (bool Compatibility, int[] To) decomposition) in Decompositions)
+            {
+                // A composite stays composed, but for the compatibility forms one of its parts may change.
+                bool stays = composes && composites.Contains(rune) && !(compatibility && Array.Exists(decomposition.To, ChangesForCompatibility));
+                if ((compatibility || !decomposition.Compatibility) && !stays)
+                    Add(rune);
+            }
+            foreach ((int _, int second) in Compositions.Keys)
+                Add(second);
+            for (int rune = VowelBase; rune < VowelBase + VowelCount; rune++)
+                Add(rune);
+            for (int rune = TailBase + 1; rune < TailBase + TailCount; rune++)
+                Add(rune);
+            for (int rune = HangulBase; rune < HangulBase + HangulCount && !composes; rune++)
+                Add(rune);
+            return set;
+
+            void Add(int rune) => set[rune >> 6] |= 1UL << (rune & 63);
+        }
+
+        private bool ChangesForCompatibility(int rune) => Decompositions.TryGetValue(rune, out (bool Compatibility, int[] To) found)
+            && (found.Compatibility || Array.Exists(found.To, ChangesForCompatibility));
 
         public static Tables Load()
         {
