@@ -11,6 +11,8 @@ internal sealed class PreTokenizerReader
     // Steps hand pieces to each other by calls, so their number bounds the depth of the stack.
     private const int StepsMax = 32;
 
+    private static readonly TimeSpan MatchTimeLimit = TimeSpan.FromSeconds(2);
+
     private readonly List<PreTokenizer> _steps = [];
 
     private PreTokenizerReader()
@@ -111,7 +113,7 @@ internal sealed class PreTokenizerReader
             throw regex.Error($"uses {foreign}, which is not supported");
         try
         {
-            return new RegexFinder(pattern);
+            return new RegexFinder(pattern, MatchTimeLimit);
         }
         catch (ArgumentException exception)
         {

@@ -79,13 +79,13 @@ internal sealed class RuneFinder : IMatchFinder
 /// </summary>
 internal sealed class RegexFinder : IMatchFinder
 {
-    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(10);
-
     private readonly Regex _regex;
 
+    /// <param name="pattern">The pattern.</param>
+    /// <param name="timeLimit">What one look for the next match may take.</param>
     /// <exception cref="ArgumentException">The pattern is not one that .NET understands.</exception>
-    public RegexFinder(string pattern) =>
-        _regex = new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.Multiline, TimeLimit);
+    public RegexFinder(string pattern, TimeSpan timeLimit) =>
+        _regex = new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.Multiline, timeLimit);
 
     /// <inheritdoc/>
     public void Find(ReadOnlySpan<char> text, List<(int Start, int End)> matches)
@@ -105,7 +105,7 @@ internal sealed class RegexFinder : IMatchFinder
         catch (RegexMatchTimeoutException exception)
         {
             throw new TokenizerException(
-                $"The pre-tokenizer pattern of tokenizer.json took longer than {TimeLimit.TotalSeconds} s on a text of {text.Length} characters.",
+                $"The pre-tokenizer pattern of tokenizer.json took longer than {_regex.MatchTimeout.TotalSeconds} s on a text of {text.Length} characters.",
                 exception);
         }
     }
