@@ -21,10 +21,13 @@ public interface ITokenizer
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens (beginning of sequence and the like).</param>
     /// <param name="destination">Where the ids are appended; what it already holds stays.</param>
     /// <param name="matchSpecialTokens">
-    /// Whether text that spells a special token becomes that token, as Hugging Face does by default. With <see langword="false"/> such text is
-    /// encoded as ordinary characters, so that text from outside cannot forge control tokens. Added tokens that are not special match either way.
+    /// Whether text that spells a special token becomes that token, as Hugging Face does by default. With <see langword="false"/> such text
+    /// is
+    /// encoded as ordinary characters, so that text from outside cannot forge control tokens. Added tokens that are not special match
+    /// either way.
     /// </param>
-    /// <exception cref="TokenizerException">A pattern of the model's own took too long on this text, or the model cannot express it.</exception>
+    /// <exception cref="TokenizerException">A pattern of the model's own took too long on this text, or the model cannot express
+    /// it.</exception>
     void Encode(ReadOnlySpan<char> text, bool addSpecialTokens, List<int> destination, bool matchSpecialTokens = true);
 
     /// <inheritdoc cref="Encode(ReadOnlySpan{char}, bool, List{int}, bool)"/>
@@ -43,7 +46,9 @@ public interface ITokenizer
     /// </summary>
     string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens);
 
-    /// <summary>The vocabulary's own spelling of a token (<c>Ġcat</c>, <c>▁cat</c>, <c>&lt;0x0A&gt;</c>), or <see langword="null"/>.</summary>
+    /// <summary>
+    /// The vocabulary's own spelling of a token (<c>Ġcat</c>, <c>▁cat</c>, <c>&lt;0x0A&gt;</c>), or <see langword="null"/>.
+    /// </summary>
     string? IdToToken(int id);
 
     /// <summary>The id of a token in the vocabulary's own spelling, or <see langword="null"/>.</summary>
@@ -54,7 +59,8 @@ public interface ITokenizer
 
     /// <summary>
     /// The bytes that a token adds to the text: part of a character for a byte token, the spelling of a special token for that token,
-    /// nothing for an id that stands for nothing. What a decoder does at the start of a text only (dropping one leading space) is not applied.
+    /// nothing for an id that stands for nothing. What a decoder does at the start of a text only (dropping one leading space) is not
+    /// applied.
     /// </summary>
     ReadOnlySpan<byte> GetTokenBytes(int id);
 

@@ -4,7 +4,8 @@ using System.Text;
 namespace Quire.Tokenization;
 
 /// <summary>
-/// Text of one generated sequence, token by token. The pieces joined, <see cref="Flush"/> included, are what <see cref="ITokenizer.Decode"/>
+/// Text of one generated sequence, token by token. The pieces joined, <see cref="Flush"/> included, are what <see
+/// cref="ITokenizer.Decode"/>
 /// gives for all tokens at once, and no piece ends inside a character: an unfinished character is held back, and is U+FFFD only at
 /// <see cref="Flush"/>. Cost per token is its own length, whatever the length of the history.
 /// </summary>

@@ -21,7 +21,8 @@ public sealed record SpecialTokens
     public SpecialToken? Unk { get; init; }
 
     /// <summary>
-    /// Every named token as chat templates see it: <c>bos_token</c>, <c>eos_token</c>, <c>pad_token</c>, <c>unk_token</c>, and what else the
+    /// Every named token as chat templates see it: <c>bos_token</c>, <c>eos_token</c>, <c>pad_token</c>, <c>unk_token</c>, and what else
+    /// the
     /// folder names in the same way (<c>sep_token</c>, <c>image_token</c>, …), by that name.
     /// </summary>
     public IReadOnlyDictionary<string, string> Named { get; init; } = new SortedDictionary<string, string>(StringComparer.Ordinal);

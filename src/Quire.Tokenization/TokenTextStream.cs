@@ -11,6 +11,8 @@ public abstract class TokenTextStream
     /// <summary>Takes the next token and appends the text that no later token can change.</summary>
     public abstract void Append(int id, StringBuilder destination);
 
-    /// <summary>Appends what is still held, as it reads when nothing follows (unfinished characters become U+FFFD), and starts anew.</summary>
+    /// <summary>
+    /// Appends what is still held, as it reads when nothing follows (unfinished characters become U+FFFD), and starts anew.
+    /// </summary>
     public abstract void Flush(StringBuilder destination);
 }

@@ -2,7 +2,9 @@ using System;
 
 namespace Quire.Tokenization;
 
-/// <summary>A tokenizer's files cannot be used, or a text cannot be encoded with them. The message names the file, the field and the value.</summary>
+/// <summary>
+/// A tokenizer's files cannot be used, or a text cannot be encoded with them. The message names the file, the field and the value.
+/// </summary>
 public sealed class TokenizerException : Exception
 {
     public TokenizerException()

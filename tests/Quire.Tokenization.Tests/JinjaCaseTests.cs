@@ -8,7 +8,8 @@ using Quire.Tokenization.Chat;
 namespace Quire.Tokenization.Tests;
 
 /// <summary>
-/// Small templates and what Jinja 3.1 made of them (<c>Data/make-jinja-cases.py</c>): the language, its white space, Python's printing, and the
+/// Small templates and what Jinja 3.1 made of them (<c>Data/make-jinja-cases.py</c>): the language, its white space, Python's printing, and
+/// the
 /// words of its errors.
 /// </summary>
 public sealed class JinjaCaseTests

@@ -9,7 +9,8 @@ namespace Quire.Tokenization.Chat;
 /// <c>trim_blocks</c> and <c>lstrip_blocks</c> on, loop controls, the <c>generation</c> tag). Parsed once; rendering is thread-safe.
 /// </summary>
 /// <remarks>
-/// There is no way out of the sandbox because there is none in: no reflection, no files, no includes. Steps, text, recursion and nesting are
+/// There is no way out of the sandbox because there is none in: no reflection, no files, no includes. Steps, text, recursion and nesting
+/// are
 /// bounded (<see cref="ChatTemplateLimits"/>).
 /// </remarks>
 public sealed class ChatTemplate
@@ -29,7 +30,8 @@ public sealed class ChatTemplate
     public string Source { get; }
 
     /// <summary>
-    /// Whether the template walks through the parts of a message's content (vLLM's content format "openai"). Otherwise messages should carry
+    /// Whether the template walks through the parts of a message's content (vLLM's content format "openai"). Otherwise messages should
+    /// carry
     /// their content as one string (format "string").
     /// </summary>
     public bool IteratesContent { get; }
@@ -57,7 +59,8 @@ public sealed class ChatTemplate
 
     /// <summary>Renders a conversation.</summary>
     /// <exception cref="ChatTemplateException">
-    /// The template turned the conversation down, does not fit it, or reached a limit; <see cref="ChatTemplateException.Kind"/> tells which.
+    /// The template turned the conversation down, does not fit it, or reached a limit; <see cref="ChatTemplateException.Kind"/> tells
+    /// which.
     /// </exception>
     /// <exception cref="OperationCanceledException">The caller gave up.</exception>
     public string Render(ChatTemplateInput input, ChatTemplateLimits limits, CancellationToken cancellationToken = default)

@@ -60,7 +60,8 @@ internal sealed record FormatSpec
         if (position < text.Length && text[position] == '.')
         {
             position++;
-            spec = spec with { Precision = ReadNumber(text, ref position) ?? throw TemplateErrors.Type("Format specifier missing precision") };
+            int? precision = ReadNumber(text, ref position);
+            spec = spec with { Precision = precision ?? throw TemplateErrors.Type("Format specifier missing precision") };
         }
         if (position < text.Length)
             spec = spec with { Kind = text[position++] };
@@ -86,7 +87,8 @@ internal sealed record FormatSpec
     {
         if (value is StringValue or BooleanValue { } && Kind is '\0' or 's')
             return Pad(Shorten(PythonText.Str(value)), '<');
-        if (Numbers.TryInteger(value, out BigInteger integer) && Kind is '\0' or 'd' or 'i' or 'u' or 'x' or 'X' or 'o' or 'b' or 'c' or 'n')
+        bool whole = Kind is '\0' or 'd' or 'i' or 'u' or 'x' or 'X' or 'o' or 'b' or 'c' or 'n';
+        if (whole && Numbers.TryInteger(value, out BigInteger integer))
             return PadNumber(integer.Sign < 0, IntegerText(BigInteger.Abs(integer)));
         if (Numbers.TryFloat(value, out double number) && Kind is '\0' or 'f' or 'F' or 'e' or 'E' or 'g' or 'G' or '%')
             return PadNumber(double.IsNegative(number), FloatText(Math.Abs(number)));

@@ -40,7 +40,8 @@ internal static class Members
         {
             case UndefinedValue undefined:
                 throw TemplateErrors.Undefined(undefined);
-            case DictionaryValue dictionary when key is not (ListValue or DictionaryValue) && dictionary.TryGet(key, out TemplateValue item):
+            case DictionaryValue dictionary
+                when key is not (ListValue or DictionaryValue) && dictionary.TryGet(key, out TemplateValue item):
                 return item;
             case ListValue { Kind: ListKind.List or ListKind.Tuple } list when TryIndex(key, list.Items.Length, out int index):
                 return list.Items[index];
@@ -97,7 +98,8 @@ internal static class Members
         }
     }
 
-    private static StringValue SliceText(TemplateEvaluator evaluator, string text, TemplateValue start, TemplateValue stop, BigInteger stride)
+    private static StringValue SliceText(
+        TemplateEvaluator evaluator, string text, TemplateValue start, TemplateValue stop, BigInteger stride)
     {
         evaluator.Charge(text.Length);
         int[] indexes = Indexes(PythonText.Length(text), start, stop, stride);

@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
@@ -95,9 +96,9 @@ internal static class PythonText
         foreach (Rune rune in characters.EnumerateRunes())
             set.Add(rune);
         ReadOnlySpan<char> rest = text;
-        while (left && Rune.DecodeFromUtf16(rest, out Rune first, out int length) == System.Buffers.OperationStatus.Done && set.Contains(first))
+        while (left && Rune.DecodeFromUtf16(rest, out Rune first, out int length) == OperationStatus.Done && set.Contains(first))
             rest = rest[length..];
-        while (right && Rune.DecodeLastFromUtf16(rest, out Rune last, out int length) == System.Buffers.OperationStatus.Done && set.Contains(last))
+        while (right && Rune.DecodeLastFromUtf16(rest, out Rune last, out int length) == OperationStatus.Done && set.Contains(last))
             rest = rest[..^length];
         return rest.ToString();
     }

@@ -69,7 +69,10 @@ internal static class StringLiteral
         if (position + digits > text.Length
             || !int.TryParse(text.Slice(position, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int codePoint)
             || codePoint is < 0 or > 0x10FFFF)
-            throw new ChatTemplateException(ChatTemplateErrorKind.Syntax, $"a \\{escape} escape needs {digits} hexadecimal digits of a character", line);
+        {
+            throw new ChatTemplateException(
+                ChatTemplateErrorKind.Syntax, $"a \\{escape} escape needs {digits} hexadecimal digits of a character", line);
+        }
         position += digits;
         if (Rune.IsValid(codePoint))
             value.Append(new Rune(codePoint).ToString());

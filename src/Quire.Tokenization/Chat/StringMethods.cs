@@ -13,8 +13,8 @@ internal static class StringMethods
     private static readonly FrozenSet<string> Names = FrozenSet.Create(
         StringComparer.Ordinal,
         "capitalize", "casefold", "center", "count", "endswith", "find", "format", "index", "isalnum", "isalpha", "isascii", "isdecimal",
-        "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip",
-        "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split",
+        "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower",
+        "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split",
         "splitlines", "startswith", "strip", "swapcase", "title", "upper", "zfill");
 
     public static bool Exists(string name) => Names.Contains(name);
@@ -34,7 +34,8 @@ internal static class StringMethods
             case "splitlines":
                 return Strings(evaluator, PythonText.SplitLines(text));
             case "startswith" or "endswith":
-                return TemplateValue.From(HasAffix(text, arguments.Expect(name, "affix").Require(0, "affix", name), atStart: name == "startswith"));
+                TemplateValue affix = arguments.Expect(name, "affix").Require(0, "affix", name);
+                return TemplateValue.From(HasAffix(text, affix, atStart: name == "startswith"));
             case "upper":
                 return new StringValue(PythonText.Upper(text));
             case "lower" or "casefold":

@@ -203,7 +203,8 @@ internal sealed class PrintStatement(Expression value, int line) : Statement(lin
 }
 
 internal sealed class IfStatement((Expression Test, Block Body)[] branches, Block? otherwise, int line)
-    : Statement(line, [.. Array.ConvertAll(branches, branch => branch.Test), .. Array.ConvertAll(branches, branch => branch.Body), otherwise])
+    : Statement(
+        line, [.. Array.ConvertAll(branches, branch => branch.Test), .. Array.ConvertAll(branches, branch => branch.Body), otherwise])
 {
     public (Expression Test, Block Body)[] Branches { get; } = branches;
 
@@ -300,4 +301,5 @@ internal sealed class CallBlockStatement(CallExpression call, MacroDefinition ca
 }
 
 /// <summary>A parsed template and what was met in it on the way.</summary>
-internal sealed record ParsedTemplate(Block Body, IReadOnlyList<SetStatement> Sets, IReadOnlyList<ForStatement> Loops, IReadOnlySet<string> Names);
+internal sealed record ParsedTemplate(
+    Block Body, IReadOnlyList<SetStatement> Sets, IReadOnlyList<ForStatement> Loops, IReadOnlySet<string> Names);

@@ -260,7 +260,10 @@ internal sealed partial class TemplateEvaluator
                 break;
             case NamespaceTarget attribute:
                 if (!scope.TryGet(attribute.Name, out TemplateValue owner) || owner is not NamespaceValue space)
-                    throw new ChatTemplateException(ChatTemplateErrorKind.Runtime, "cannot assign attribute on non-namespace object", target.Line);
+                {
+                    throw new ChatTemplateException(
+                        ChatTemplateErrorKind.Runtime, "cannot assign attribute on non-namespace object", target.Line);
+                }
                 space.Attributes[attribute.Attribute] = value;
                 break;
             case ListExpression several:

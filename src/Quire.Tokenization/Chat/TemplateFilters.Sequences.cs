@@ -40,7 +40,8 @@ internal static partial class TemplateFilters
                 return Select(evaluator, value, wanted: name == "select", item => item, arguments);
             case "selectattr" or "rejectattr":
                 TemplateValue attribute = arguments.Require(0, "attribute", name);
-                return Select(evaluator, value, wanted: name == "selectattr", item => Lookup(evaluator, item, attribute), arguments.Skip(1));
+                bool wanted = name == "selectattr";
+                return Select(evaluator, value, wanted, item => Lookup(evaluator, item, attribute), arguments.Skip(1));
             case "sort":
                 return Sort(evaluator, value, arguments.Expect(name, "reverse", "case_sensitive", "attribute"));
             case "unique":
@@ -85,9 +86,7 @@ internal static partial class TemplateFilters
         if (arguments.Positional.Count == 0 && arguments.Find(0, "attribute") is { } attribute)
         {
             TemplateValue? fallback = arguments.Find(1, "default");
-            return Lazy(items.Select(item => Lookup(evaluator, item, attribute) is var found && found is UndefinedValue && fallback is not null
-                ? fallback
-                : found));
+            return Lazy(items.Select(item => LookupOr(evaluator, item, attribute, fallback)));
         }
         if (arguments.Positional.Count == 0)
             throw TemplateErrors.Type("map requires a filter argument");
@@ -113,7 +112,8 @@ internal static partial class TemplateFilters
         TemplateValue[] items = Operators.Items(value);
         // Comparing may look at every character of a value, about log n times.
         evaluator.Charge(16 * value.Size);
-        return new ListValue([.. ValueOrder.Sort(items, item => SortKey(evaluator, item, attribute, caseSensitive), IsSet(arguments.Find(0, "reverse")))]);
+        bool reverse = IsSet(arguments.Find(0, "reverse"));
+        return new ListValue([.. ValueOrder.Sort(items, item => SortKey(evaluator, item, attribute, caseSensitive), reverse)]);
     }
 
     // Several attributes, separated by commas, sort one after the other.
@@ -187,16 +187,13 @@ internal static partial class TemplateFilters
         {
             if (i < sorted.Count && ValueEquality.AreEqual(Key(sorted[i]), Key(sorted[start])))
                 continue;
-            TemplateValue grouper = Raw(sorted[start]);
+            TemplateValue grouper = LookupOr(evaluator, sorted[start], attribute, fallback);
             groups.Add(new ListValue([grouper, new ListValue([.. sorted.GetRange(start, i - start)])], ListKind.Tuple));
             start = i;
         }
         return new ListValue(groups.ToArray());
 
-        TemplateValue Raw(TemplateValue item) => Lookup(evaluator, item, attribute) is var found && found is UndefinedValue && fallback is not null
-            ? fallback
-            : found;
-        TemplateValue Key(TemplateValue item) => Fold(Raw(item), caseSensitive);
+        TemplateValue Key(TemplateValue item) => Fold(LookupOr(evaluator, item, attribute, fallback), caseSensitive);
     }
 
     private static ListValue Batch(TemplateValue value, CallArguments arguments)
@@ -241,6 +238,12 @@ internal static partial class TemplateFilters
             item = Members.Item(evaluator, item, number ? TemplateValue.From((long)index) : new StringValue(part));
         }
         return item;
+    }
+
+    private static TemplateValue LookupOr(TemplateEvaluator evaluator, TemplateValue item, TemplateValue attribute, TemplateValue? fallback)
+    {
+        TemplateValue found = Lookup(evaluator, item, attribute);
+        return found is UndefinedValue && fallback is not null ? fallback : found;
     }
 
     private static TemplateValue Fold(TemplateValue value, bool caseSensitive) =>

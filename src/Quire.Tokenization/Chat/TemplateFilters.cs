@@ -6,15 +6,17 @@ using System.Numerics;
 
 namespace Quire.Tokenization.Chat;
 
-/// <summary>The filters of <c>value | filter</c>: which there are, and those on single values. Those on sequences are in the other half.</summary>
+/// <summary>
+/// The filters of <c>value | filter</c>: which there are, and those on single values. Those on sequences are in the other half.
+/// </summary>
 internal static partial class TemplateFilters
 {
     private static readonly FrozenSet<string> Names = FrozenSet.Create(
         StringComparer.Ordinal,
         "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "forceescape",
-        "format", "groupby", "indent", "int", "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr",
-        "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "string", "sum", "title", "tojson", "trim", "truncate",
-        "unique", "upper", "wordcount");
+        "format", "groupby", "indent", "int", "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject",
+        "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "string", "sum", "title", "tojson",
+        "trim", "truncate", "unique", "upper", "wordcount");
 
     public static bool Exists(string name) => Names.Contains(name);
 
@@ -32,8 +34,8 @@ internal static partial class TemplateFilters
         switch (name)
         {
             case "trim":
-                TemplateValue? characters = arguments.Expect(name, "chars").Find(0, "chars");
-                return new StringValue(PythonText.Strip(PythonText.Str(value), (characters as StringValue)?.Value, left: true, right: true));
+                string? characters = (arguments.Expect(name, "chars").Find(0, "chars") as StringValue)?.Value;
+                return new StringValue(PythonText.Strip(PythonText.Str(value), characters, left: true, right: true));
             case "upper":
                 return new StringValue(PythonText.Upper(PythonText.Str(value)));
             case "lower":
@@ -247,7 +249,9 @@ internal static partial class TemplateFilters
         {
             if (value is FloatValue)
                 return new FloatValue(Numbers.Round(number, precision));
-            return precision >= 0 ? Operators.Apply(UnaryOperator.Plus, value) : new IntegerValue(new BigInteger(Numbers.Round(number, precision)));
+            return precision >= 0
+                ? Operators.Apply(UnaryOperator.Plus, value)
+                : new IntegerValue(new BigInteger(Numbers.Round(number, precision)));
         }
         double scale = Math.Pow(10, precision);
         double scaled = method == "ceil" ? Math.Ceiling(number * scale) : Math.Floor(number * scale);

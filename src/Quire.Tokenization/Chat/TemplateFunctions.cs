@@ -19,9 +19,11 @@ internal static class TemplateFunctions
         scope.Set("range", new FunctionValue("range", Range));
     }
 
-    private static TemplateValue Raise(TemplateEvaluator evaluator, CallArguments arguments) =>
-        throw new ChatTemplateException(
-            ChatTemplateErrorKind.Raised, PythonText.Str(arguments.Expect("raise_exception", "message").Require(0, "message", "raise_exception")));
+    private static TemplateValue Raise(TemplateEvaluator evaluator, CallArguments arguments)
+    {
+        TemplateValue message = arguments.Expect("raise_exception", "message").Require(0, "message", "raise_exception");
+        throw new ChatTemplateException(ChatTemplateErrorKind.Raised, PythonText.Str(message));
+    }
 
     private static StringValue Now(TemplateEvaluator evaluator, CallArguments arguments)
     {

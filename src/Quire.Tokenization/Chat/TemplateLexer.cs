@@ -4,7 +4,8 @@ using System.Collections.Generic;
 namespace Quire.Tokenization.Chat;
 
 /// <summary>
-/// Cuts a template into tokens, with the white-space rules of chat templates: <c>trim_blocks</c> and <c>lstrip_blocks</c> on, one newline at
+/// Cuts a template into tokens, with the white-space rules of chat templates: <c>trim_blocks</c> and <c>lstrip_blocks</c> on, one newline
+/// at
 /// the end of the template dropped.
 /// </summary>
 internal sealed class TemplateLexer
@@ -203,7 +204,8 @@ internal sealed class TemplateLexer
                 end = SkipDigits(power);
             }
         }
-        if (!real && end == _position + 1 && _source[_position] == '0' && end < _source.Length && _source[end] is 'x' or 'X' or 'o' or 'O' or 'b' or 'B')
+        bool zero = !real && end == _position + 1 && _source[_position] == '0';
+        if (zero && end < _source.Length && _source[end] is 'x' or 'X' or 'o' or 'O' or 'b' or 'B')
         {
             while (end < _source.Length && (char.IsAsciiLetterOrDigit(_source[end]) || _source[end] == '_'))
                 end++;
@@ -243,8 +245,8 @@ internal sealed class TemplateLexer
             Take(TemplateTokenKind.Operator, _position + operation.Length);
             return;
         }
-        string shown = PythonText.Repr(new StringValue(PythonText.Characters(_source[_position..Math.Min(_source.Length, _position + 2)])[0]));
-        throw Error($"unexpected char {shown} at {_position}");
+        string character = PythonText.Characters(_source[_position..Math.Min(_source.Length, _position + 2)])[0];
+        throw Error($"unexpected char {PythonText.Repr(new StringValue(character))} at {_position}");
     }
 
     private void Balance(char operation, Stack<char> brackets)

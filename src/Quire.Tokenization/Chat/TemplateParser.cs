@@ -95,8 +95,10 @@ internal sealed partial class TemplateParser
 
     private void Enter()
     {
-        if (++_nesting > NestingMax)
-            throw new ChatTemplateException(ChatTemplateErrorKind.Limit, $"The template is nested more than {NestingMax} deep.", Current.Line);
+        if (++_nesting <= NestingMax)
+            return;
+        throw new ChatTemplateException(
+            ChatTemplateErrorKind.Limit, $"The template is nested more than {NestingMax} deep.", Current.Line);
     }
 
     private void Leave() => _nesting--;

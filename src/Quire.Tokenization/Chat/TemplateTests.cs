@@ -10,8 +10,8 @@ internal static class TemplateTests
 {
     private static readonly FrozenSet<string> Names = FrozenSet.Create(
         StringComparer.Ordinal,
-        "odd", "even", "divisibleby", "defined", "undefined", "filter", "test", "none", "boolean", "false", "true", "integer", "float", "lower",
-        "upper", "string", "mapping", "number", "sequence", "iterable", "callable", "sameas", "escaped", "in", "eq", "equalto", "ne", "gt",
+        "odd", "even", "divisibleby", "defined", "undefined", "filter", "test", "none", "boolean", "false", "true", "integer", "float",
+        "lower", "upper", "string", "mapping", "number", "sequence", "iterable", "callable", "sameas", "escaped", "in", "eq", "equalto", "ne", "gt",
         "greaterthan", "ge", "lt", "lessthan", "le", "==", "!=", ">", ">=", "<", "<=");
 
     public static bool Exists(string name) => Names.Contains(name);
@@ -94,7 +94,8 @@ internal static class TemplateTests
         return text.EnumerateRunes().Any(wanted) && !text.EnumerateRunes().Any(unwanted);
     }
 
-    // Identity: small integers and equal strings of a template are one object in Python; lists and dictionaries only when they are one here.
+    // Identity: small integers and equal strings of a template are one object in Python; lists and dictionaries only when they are one
+    // here.
     private static bool IsSame(TemplateValue left, TemplateValue right) => ReferenceEquals(left, right)
         || (left.TypeName == right.TypeName && left is StringValue or IntegerValue && ValueEquality.AreEqual(left, right));
 }

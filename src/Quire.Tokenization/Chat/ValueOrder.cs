@@ -5,7 +5,9 @@ using System.Numerics;
 
 namespace Quire.Tokenization.Chat;
 
-/// <summary>Python's <c>&lt;</c>: numbers with numbers, strings by code points, lists and tuples item by item; the rest is an error.</summary>
+/// <summary>
+/// Python's <c>&lt;</c>: numbers with numbers, strings by code points, lists and tuples item by item; the rest is an error.
+/// </summary>
 internal static class ValueOrder
 {
     /// <summary>The sign of the comparison. A NaN is neither less nor greater; the result is then 2.</summary>
@@ -43,7 +45,8 @@ internal static class ValueOrder
     }
 
     /// <summary>
-    /// A stable sort by Python's order. Our own merge sort: comparing may be an error, which must come out as it is, and NaN is in no order.
+    /// A stable sort by Python's order. Our own merge sort: comparing may be an error, which must come out as it is, and NaN is in no
+    /// order.
     /// </summary>
     public static List<T> Sort<T>(IReadOnlyList<T> items, Func<T, TemplateValue> key, bool reverse = false)
     {

@@ -116,7 +116,8 @@ internal sealed class PieceDecoder : TokenDecoder
             EndRun(destination);
             // The last characters of the text are what is still held here.
             int length = _tail.Length;
-            for (int left = decoder._options.StripStop; left > 0 && length > 0 && _tail[length - 1] == decoder._options.StripContent; left--)
+            char content = decoder._options.StripContent;
+            for (int left = decoder._options.StripStop; left > 0 && length > 0 && _tail[length - 1] == content; left--)
                 length--;
             destination.Append(_tail, 0, length);
             _tail.Clear();
@@ -165,7 +166,8 @@ internal sealed class PieceDecoder : TokenDecoder
             // Only trailing characters that the end of the text would remove are held back.
             _tail.Append(text, start, text.Length - start);
             int held = 0;
-            while (held < _tail.Length && held < decoder._options.StripStop && _tail[_tail.Length - 1 - held] == decoder._options.StripContent)
+            int heldMax = Math.Min(_tail.Length, decoder._options.StripStop);
+            while (held < heldMax && _tail[_tail.Length - 1 - held] == decoder._options.StripContent)
                 held++;
             destination.Append(_tail, 0, _tail.Length - held);
             _tail.Remove(0, _tail.Length - held);

@@ -99,8 +99,8 @@ internal sealed class AddedTokenMatcher
 
     private static bool StandsAlone(ReadOnlySpan<char> text, int start, int end)
     {
-        bool wordBefore = Rune.DecodeLastFromUtf16(text[..start], out Rune before, out _) == OperationStatus.Done && RuneFinder.IsWord(before);
-        bool wordAfter = Rune.DecodeFromUtf16(text[end..], out Rune after, out _) == OperationStatus.Done && RuneFinder.IsWord(after);
-        return !wordBefore && !wordAfter;
+        bool hasBefore = Rune.DecodeLastFromUtf16(text[..start], out Rune before, out _) == OperationStatus.Done;
+        bool hasAfter = Rune.DecodeFromUtf16(text[end..], out Rune after, out _) == OperationStatus.Done;
+        return !(hasBefore && RuneFinder.IsWord(before)) && !(hasAfter && RuneFinder.IsWord(after));
     }
 }

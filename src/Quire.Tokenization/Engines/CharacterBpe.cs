@@ -54,7 +54,8 @@ internal sealed class CharacterBpe : BpeModel
     }
 
     /// <summary>
-    /// Whether a piece may be cut before a ▁. No merge reaches across a boundary that lies inside no token, and with a complete byte fallback
+    /// Whether a piece may be cut before a ▁. No merge reaches across a boundary that lies inside no token, and with a complete byte
+    /// fallback
     /// there are no unknowns to fuse, so the parts encode as the whole does; then words, not whole texts, are merged and remembered.
     /// </summary>
     private bool CutsAtSpaceMarks { get; }

@@ -5,7 +5,8 @@ using System.Runtime.CompilerServices;
 namespace Quire.Tokenization.Engines;
 
 /// <summary>
-/// The merges of a byte-pair vocabulary: a pair of neighbouring ids → its rank and the id it becomes. An open-addressing table, because this
+/// The merges of a byte-pair vocabulary: a pair of neighbouring ids → its rank and the id it becomes. An open-addressing table, because
+/// this
 /// look-up is the inner loop of encoding.
 /// </summary>
 internal sealed class MergeTable

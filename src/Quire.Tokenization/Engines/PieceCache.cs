@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace Quire.Tokenization.Engines;
 
 /// <summary>
-/// Remembers the ids of pieces (words) already encoded. A fixed number of slots, each holding the last piece that fell into it, so its size is
+/// Remembers the ids of pieces (words) already encoded. A fixed number of slots, each holding the last piece that fell into it, so its size
+/// is
 /// bounded whatever it is fed; entries are immutable and replaced whole, so any number of threads may use it without a lock.
 /// </summary>
 internal sealed class PieceCache
@@ -31,7 +32,9 @@ internal sealed class PieceCache
         return true;
     }
 
-    /// <summary>Remembers that <paramref name="piece"/> encodes to the ids in <paramref name="destination"/> from <paramref name="start"/> on.</summary>
+    /// <summary>
+    /// Remembers that <paramref name="piece"/> encodes to the ids in <paramref name="destination"/> from <paramref name="start"/> on.
+    /// </summary>
     public void Remember(ReadOnlySpan<char> piece, List<int> destination, int start)
     {
         if (piece.Length <= PieceLengthMax)

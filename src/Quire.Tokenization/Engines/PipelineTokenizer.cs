@@ -29,7 +29,8 @@ internal sealed record TokenizerParts
 }
 
 /// <summary>
-/// The pipeline of a <c>tokenizer.json</c>: split at added tokens in the raw text, normalize the rest, split at added tokens in the normalized
+/// The pipeline of a <c>tokenizer.json</c>: split at added tokens in the raw text, normalize the rest, split at added tokens in the
+/// normalized
 /// text, pre-tokenize, encode the pieces, and put the post-processor's tokens around.
 /// </summary>
 internal sealed class PipelineTokenizer : ITokenizer

@@ -6,7 +6,8 @@ using Quire.Tokenization.PreTokenizers;
 namespace Quire.Tokenization.Loading;
 
 /// <summary>
-/// Reads the <c>decoder</c> of a <c>tokenizer.json</c>: either <c>ByteLevel</c> alone, or a SentencePiece-style sequence in its usual order.
+/// Reads the <c>decoder</c> of a <c>tokenizer.json</c>: either <c>ByteLevel</c> alone, or a SentencePiece-style sequence in its usual
+/// order.
 /// </summary>
 internal static class DecoderReader
 {

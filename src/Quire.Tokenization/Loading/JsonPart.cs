@@ -67,7 +67,8 @@ internal readonly struct JsonPart
             json = json[3..];
         try
         {
-            var root = new JsonPart(file, string.Empty, null, -1, JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = DepthMax }));
+            JsonElement element = JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = DepthMax });
+            var root = new JsonPart(file, string.Empty, null, -1, element);
             return root.Kind == JsonValueKind.Object ? root : throw root.Error("must be an object");
         }
         catch (JsonException exception)

@@ -41,7 +41,8 @@ internal static class NormalizerReader
                 return ReadReplace(part);
             default:
                 throw part.Field("type").Error(
-                    "names a normalizer that is not supported (supported: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace)");
+                    "names a normalizer that is not supported "
+                    + "(supported: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace)");
         }
     }
 

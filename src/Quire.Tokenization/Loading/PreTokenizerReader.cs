@@ -60,20 +60,22 @@ internal sealed class PreTokenizerReader
                 break;
             case "Digits":
                 bool alone = part.Field("individual_digits").Flag(false);
-                _steps.Add(new MatchSplit(
-                    new RuneFinder(RuneFinder.IsNumeric, runs: false), alone ? SplitBehavior.Isolated : SplitBehavior.Contiguous, invert: false));
+                AddRuneSplit(RuneFinder.IsNumeric, alone ? SplitBehavior.Isolated : SplitBehavior.Contiguous);
                 break;
             case "Punctuation":
-                _steps.Add(new MatchSplit(new RuneFinder(RuneFinder.IsPunctuation, runs: false), ReadBehavior(part, "Isolated"), invert: false));
+                AddRuneSplit(RuneFinder.IsPunctuation, ReadBehavior(part, "Isolated"));
                 break;
             case "WhitespaceSplit":
-                _steps.Add(new MatchSplit(new RuneFinder(Rune.IsWhiteSpace, runs: false), SplitBehavior.Removed, invert: false));
+                AddRuneSplit(Rune.IsWhiteSpace, SplitBehavior.Removed);
                 break;
             default:
                 throw part.Field("type").Error("names a pre-tokenizer that is not supported "
                     + "(supported: Sequence, ByteLevel, Split, Metaspace, Digits, Punctuation, WhitespaceSplit)");
         }
     }
+
+    private void AddRuneSplit(Func<Rune, bool> accepts, SplitBehavior behavior) =>
+        _steps.Add(new MatchSplit(new RuneFinder(accepts), behavior, invert: false));
 
     private static PreTokenizer ReadSplit(JsonPart part)
     {

@@ -6,7 +6,8 @@ using Quire.Tokenization.Engines;
 namespace Quire.Tokenization.Loading;
 
 /// <summary>
-/// What <c>tokenizer_config.json</c> (and the older <c>special_tokens_map.json</c>) say about tokens: which have a role, and which are added
+/// What <c>tokenizer_config.json</c> (and the older <c>special_tokens_map.json</c>) say about tokens: which have a role, and which are
+/// added
 /// to those of <c>tokenizer.json</c>.
 /// </summary>
 internal sealed class TokenizerConfig

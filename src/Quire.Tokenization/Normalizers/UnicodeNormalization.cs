@@ -46,8 +46,13 @@ internal static class UnicodeNormalization
             {
                 // From the last stable character before up to the next one: nothing outside takes part in what happens here.
                 int end = position + length;
-                while (end < text.Length && Rune.DecodeFromUtf16(text.AsSpan(end), out rune, out length) is var _ && IsIn(unstable, rune.Value))
+                while (end < text.Length)
+                {
+                    Rune.DecodeFromUtf16(text.AsSpan(end), out rune, out length);
+                    if (!IsIn(unstable, rune.Value))
+                        break;
                     end += length;
+                }
                 normalized ??= new StringBuilder(text.Length + 16);
                 normalized.Append(text, copied, stableStart - copied);
                 AppendNormalized(tables, text.AsSpan(stableStart, end - stableStart), form, normalized);
@@ -86,7 +91,8 @@ internal static class UnicodeNormalization
             if (syllable % TailCount != 0)
                 runes.Add(TailBase + (syllable % TailCount));
         }
-        else if (tables.Decompositions.TryGetValue(rune, out (bool Compatibility, int[] To) found) && (compatibility || !found.Compatibility))
+        else if (tables.Decompositions.TryGetValue(rune, out (bool Compatibility, int[] To) found)
+            && (compatibility || !found.Compatibility))
         {
             // The data is a fixed resource without cycles, a few levels deep.
             foreach (int part in found.To)
@@ -206,7 +212,8 @@ internal static class UnicodeNormalization
             foreach ((int rune, (bool Compatibility, int[] To) decomposition) in Decompositions)
             {
                 // A composite stays composed, but for the compatibility forms one of its parts may change.
-                bool stays = composes && composites.Contains(rune) && !(compatibility && Array.Exists(decomposition.To, ChangesForCompatibility));
+                bool stays = composes && composites.Contains(rune)
+                    && !(compatibility && Array.Exists(decomposition.To, ChangesForCompatibility));
                 if ((compatibility || !decomposition.Compatibility) && !stays)
                     Add(rune);
             }

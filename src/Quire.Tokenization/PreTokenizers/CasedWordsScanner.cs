@@ -3,7 +3,8 @@ using System;
 namespace Quire.Tokenization.PreTokenizers;
 
 /// <summary>
-/// The patterns that cut words where lower case turns into upper case: Mistral's Tekken (every digit alone) and o200k (three digits together,
+/// The patterns that cut words where lower case turns into upper case: Mistral's Tekken (every digit alone) and o200k (three digits
+/// together,
 /// contractions stay with their word).
 /// </summary>
 internal sealed class CasedWordsScanner : PatternScanner

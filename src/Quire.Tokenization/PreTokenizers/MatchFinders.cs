@@ -29,17 +29,12 @@ internal sealed class LiteralFinder : IMatchFinder
     }
 }
 
-/// <summary>Finds single characters, or whole runs of them, by a rule.</summary>
+/// <summary>Finds single characters by a rule.</summary>
 internal sealed class RuneFinder : IMatchFinder
 {
     private readonly Func<Rune, bool> _accepts;
-    private readonly bool _runs;
 
-    public RuneFinder(Func<Rune, bool> accepts, bool runs)
-    {
-        _accepts = accepts;
-        _runs = runs;
-    }
+    public RuneFinder(Func<Rune, bool> accepts) => _accepts = accepts;
 
     /// <summary>ASCII punctuation or the Unicode categories P*, as <c>Punctuation</c> and BERT understand it.</summary>
     public static bool IsPunctuation(Rune rune) => rune.IsAscii
@@ -62,12 +57,7 @@ internal sealed class RuneFinder : IMatchFinder
         {
             Rune.DecodeFromUtf16(text[position..], out Rune rune, out int length);
             if (_accepts(rune))
-            {
-                if (_runs && matches.Count > 0 && matches[^1].End == position)
-                    matches[^1] = (matches[^1].Start, position + length);
-                else
-                    matches.Add((position, position + length));
-            }
+                matches.Add((position, position + length));
             position += length;
         }
     }
@@ -75,7 +65,8 @@ internal sealed class RuneFinder : IMatchFinder
 
 /// <summary>
 /// Finds the matches of a regular expression from the model's files, with the .NET engine and a time limit. Characters beyond U+FFFF are
-/// shown to it as one unit of the same Unicode category, because it counts in UTF-16 units. Line anchors are on: in the reference they always are.
+/// shown to it as one unit of the same Unicode category, because it counts in UTF-16 units. Line anchors are on: in the reference they
+/// always are.
 /// </summary>
 internal sealed class RegexFinder : IMatchFinder
 {
@@ -105,7 +96,8 @@ internal sealed class RegexFinder : IMatchFinder
         catch (RegexMatchTimeoutException exception)
         {
             throw new TokenizerException(
-                $"The pre-tokenizer pattern of tokenizer.json took longer than {_regex.MatchTimeout.TotalSeconds} s on a text of {text.Length} characters.",
+                $"The pre-tokenizer pattern of tokenizer.json took longer than {_regex.MatchTimeout.TotalSeconds} s "
+                + $"on a text of {text.Length} characters.",
                 exception);
         }
     }

@@ -3,7 +3,8 @@ using System;
 namespace Quire.Tokenization.PreTokenizers;
 
 /// <summary>
-/// A hand-written matcher for one pre-tokenizer pattern: gives the end of the match that begins where the last one ended. Takes time linear in
+/// A hand-written matcher for one pre-tokenizer pattern: gives the end of the match that begins where the last one ended. Takes time linear
+/// in
 /// the text whatever the text is, which a backtracking regular expression does not promise.
 /// </summary>
 internal abstract class PatternScanner

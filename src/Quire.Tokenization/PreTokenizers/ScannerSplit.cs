@@ -2,7 +2,9 @@ using System;
 
 namespace Quire.Tokenization.PreTokenizers;
 
-/// <summary><c>Split</c> with a known pattern and behaviour <c>Isolated</c>. The pattern matches every character, so pieces are matches.</summary>
+/// <summary>
+/// <c>Split</c> with a known pattern and behaviour <c>Isolated</c>. The pattern matches every character, so pieces are matches.
+/// </summary>
 internal sealed class ScannerSplit : PreTokenizer
 {
     private readonly PatternScanner _scanner;
