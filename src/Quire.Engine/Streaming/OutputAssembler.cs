@@ -44,7 +44,7 @@ internal sealed class OutputAssembler
             _stops = stops.IsEmpty ? null : new StopMatcher(stops);
         }
 
-        if (text is not null && sampling.Logprobs is not null)
+        if (text is not null && (sampling.Logprobs is not null || sampling.LogprobTokenIds is not null))
         {
             _texts = text.TokenTexts;
             _preceding = [.. promptTokenIds.AsSpan(Math.Max(0, promptTokenIds.Length - TokenTextCorrector.ContextMax))];
