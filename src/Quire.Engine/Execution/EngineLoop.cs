@@ -96,7 +96,7 @@ internal sealed class EngineLoop
         NoteScheduled(plan, planStart);
         _runner.Prepare(plan);
         long modelStart = Stopwatch.GetTimestamp();
-        _runner.Execute();
+        _runner.Execute(plan);
         long modelEnd = Stopwatch.GetTimestamp();
         _scheduler.Commit(plan, _runner.Sample(plan));
         Deliver(plan);

@@ -1,4 +1,5 @@
 using System;
+using Quire.Core.KvCache;
 using Quire.Core.Scheduling;
 using Quire.Engine.Sampling;
 using Quire.Engine.Streaming;
@@ -28,8 +29,19 @@ internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBui
     /// <summary>Prepares the inputs of <see cref="Execute"/>; host work only.</summary>
     public void Prepare(StepPlan plan) => batch.Build(plan);
 
-    /// <summary>Computes the step; afterwards <see cref="Sample"/> may be called.</summary>
-    public void Execute() => model.RunLayers(batch.Context);
+    /// <summary>Computes the step, block copies first; afterwards <see cref="Sample"/> may be called.</summary>
+    public unsafe void Execute(StepPlan plan)
+    {
+        if (plan.Copies.Length > 0)
+        {
+            fixed (BlockCopy* pairs = plan.Copies)
+            {
+                backend.Ops.CopyBlocks(batch.Context.KvCache, new Tensor((nint)pairs, DType.I32, plan.Copies.Length, 2));
+            }
+        }
+
+        model.RunLayers(batch.Context);
+    }
 
     /// <summary>The tokens of the step: as many as each plan row counts, row after row.</summary>
     public SampledTokens Sample(StepPlan plan)
