@@ -144,6 +144,27 @@ public class GenerateTests
     }
 
     [Fact]
+    public async Task A_config_alone_is_enough_for_random_weights()
+    {
+        string folder = Directory.CreateTempSubdirectory("quire-").FullName;
+        try
+        {
+            File.Copy(Path.Combine(CliRun.Quill, "config.json"), Path.Combine(folder, "config.json"));
+            foreach (string model in (string[])[folder, Path.Combine(folder, "config.json")])
+            {
+                CliRun run = await CliRun.Of(["bench", "latency", "--model", model, "--load-format", "dummy", "--input-len", "4", "--output-len", "2", "--batch-size", "1",
+                    "--num-iters", "1", "--num-iters-warmup", "0", "--json", .. Engine]);
+                Assert.True(run.Status == 0, run.Error);
+                Assert.True(JsonDocument.Parse(run.Out).RootElement.GetProperty("avg_latency").GetDouble() > 0);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task An_exam_counts_exact_answers_by_task()
     {
         string exam = Path.Combine(Path.GetTempPath(), $"quire-{Guid.NewGuid():N}.json");

@@ -9,6 +9,7 @@ using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
 using Quire.Cli.CommandLine;
+using Quire.Cli.Planning;
 using Quire.Engine;
 using Quire.Engine.Options;
 
@@ -64,6 +65,15 @@ internal abstract class BenchCommand : CliCommand
         if (call.Parsed.GetValue(_outputJson) is { } path)
             WriteFile(path, result);
         return (int)(result["failed"]?.GetValue<int>() ?? 0) > 0 && (result["completed"]?.GetValue<int>() ?? 1) == 0 ? Failures.Failed : Failures.Done;
+    }
+
+    /// <summary>Random weights need no tokenizer: a folder that holds nothing but config.json, or that file alone, will do.</summary>
+    protected static void AllowMissingTokenizer(CliCall call)
+    {
+        if (call.Options.GetText("load_format") != "dummy" || call.Options.Find("skip_tokenizer_init") is not null)
+            return;
+        if (!File.Exists(Path.Combine(ModelFiles.TokenizerFolder(call.Options), "tokenizer.json")))
+            call.Options.Put("skip_tokenizer_init", true, OptionOrigin.Derived, "no tokenizer.json");
     }
 
     /// <summary>Runs the benchmark so often and gives one result a run.</summary>

@@ -41,6 +41,7 @@ internal sealed class BenchLatencyCommand : BenchCommand
 
     protected override async Task<List<JsonObject>> MeasureAsync(CliCall call, int repeats, CancellationToken cancellationToken)
     {
+        AllowMissingTokenizer(call);
         // A cached prefix would turn every iteration but the first into something else.
         call.Options.Put("enable_prefix_caching", false, OptionOrigin.Derived, "bench latency");
         await using InferenceEngine engine = await EngineStart.RunAsync(call, UsageContext.OfflineBatch, cancellationToken).ConfigureAwait(false);
@@ -58,7 +59,7 @@ internal sealed class BenchLatencyCommand : BenchCommand
 
         var sampling = new SamplingParams
         {
-            N = call.Parsed.GetValue(_n), Temperature = 1.0, TopP = 1.0, IgnoreEos = true, Detokenize = !call.Parsed.GetValue(_noText), Seed = seed,
+            N = call.Parsed.GetValue(_n), Temperature = 1.0, TopP = 1.0, IgnoreEos = true, Detokenize = engine.HasTokenizer && !call.Parsed.GetValue(_noText), Seed = seed,
         };
         for (int i = 0; i < call.Parsed.GetValue(_warmup); i++)
             await OfflineBench.RunAsync(engine, requests, sampling, cancellationToken).ConfigureAwait(false);

@@ -41,6 +41,7 @@ internal sealed class BenchStartupCommand : BenchCommand
 
     protected override async Task<List<JsonObject>> MeasureAsync(CliCall call, int repeats, CancellationToken cancellationToken)
     {
+        AllowMissingTokenizer(call);
         var runs = new List<JsonObject>();
         for (int repeat = 0; repeat < repeats; repeat++)
         {

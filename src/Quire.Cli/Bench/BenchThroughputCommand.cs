@@ -47,6 +47,7 @@ internal sealed class BenchThroughputCommand : BenchCommand
 
     protected override async Task<List<JsonObject>> MeasureAsync(CliCall call, int repeats, CancellationToken cancellationToken)
     {
+        AllowMissingTokenizer(call);
         if (call.Parsed.GetValue(_backend) is not ("vllm" or "quire") and var other)
             throw Failures.Usage(ErrorCodes.InvalidOption, $"--backend must be vllm or quire, which mean this engine, got {other}", "backend");
         await using InferenceEngine engine = await EngineStart.RunAsync(call, UsageContext.OfflineBatch, cancellationToken).ConfigureAwait(false);

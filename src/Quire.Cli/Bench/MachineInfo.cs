@@ -1,7 +1,10 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 using System.Text.Json.Nodes;
 using Quire.Cpu;
 
@@ -15,12 +18,33 @@ internal sealed record MachineInfo(string Processor, string Instructions, int Co
         var features = CpuFeatures.Detect();
         return new MachineInfo(
             features.ProcessorName,
-            features.Tier.ToString(),
+            InstructionSets(),
             features.PhysicalCores,
             Math.Round(GC.GetGCMemoryInfo(GCKind.Any).TotalAvailableMemoryBytes / (double)(1L << 30), 1),
             RuntimeInformation.OSDescription,
             RuntimeInformation.FrameworkDescription + (RuntimeFeature.IsDynamicCodeCompiled ? "" : " (native)"),
             CommandRouter.Version);
+    }
+
+    /// <summary>What the runtime may use of the processor, as far as it matters for arithmetic.</summary>
+    private static string InstructionSets()
+    {
+        var names = new List<string>();
+        Add(Avx2.IsSupported, "AVX2");
+        Add(Fma.IsSupported, "FMA");
+        Add(AvxVnni.IsSupported, "AVX-VNNI");
+        Add(Avx512F.IsSupported, "AVX-512F");
+        Add(Avx512BW.IsSupported, "AVX-512BW");
+        Add(Avx512Vbmi.IsSupported, "AVX-512VBMI");
+        Add(AdvSimd.IsSupported, "AdvSIMD");
+        Add(Dp.IsSupported, "DotProd");
+        return names.Count > 0 ? string.Join(" ", names) : "no vectors";
+
+        void Add(bool has, string name)
+        {
+            if (has)
+                names.Add(name);
+        }
     }
 
     public JsonObject ToJson() => new()

@@ -35,9 +35,7 @@ internal sealed class ModelFiles
         try
         {
             HfConfig config = HfConfig.Load(path, overrides);
-            string file = File.Exists(path) ? path : System.IO.Path.Combine(path, HfConfig.FileName);
-            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
-            return new ModelFiles(path, config, ModelFacts.FromConfig(document.RootElement));
+            return new ModelFiles(path, config, ModelFacts.FromConfig(config.Json));
         }
         catch (CheckpointException failure)
         {
