@@ -14,14 +14,16 @@ public sealed class PreTokenizerTests
     public static TheoryData<string> Patterns =>
     [
         Gpt2Scanner.Pattern, LettersAndDigitsScanner.OneDigitPattern, LettersAndDigitsScanner.ThreeDigitsPattern,
-        LettersAndDigitsScanner.OneDigitMarksPattern, CasedWordsScanner.TekkenPattern, CasedWordsScanner.O200kPattern,
+        LettersAndDigitsScanner.Cl100kPattern, LettersAndDigitsScanner.OneDigitMarksPattern, CasedWordsScanner.TekkenPattern, CasedWordsScanner.O200kPattern,
     ];
 
     [Theory]
     [MemberData(nameof(Patterns))]
     public void A_hand_written_scanner_finds_what_its_pattern_matches(string pattern)
     {
-        var regex = new RegexFinder(pattern, TimeSpan.FromSeconds(10));
+        // .NET writes possessive quantifiers as atomic groups.
+        string translated = pattern.Replace(@"[^\r\n\p{L}\p{N}]?+", @"(?>[^\r\n\p{L}\p{N}]?)").Replace(@"[^\s\p{L}\p{N}]++", @"(?>[^\s\p{L}\p{N}]+)");
+        var regex = new RegexFinder(translated, TimeSpan.FromSeconds(10));
         PatternScanner scanner = Scanner(pattern);
         for (int seed = 0; seed < 1000; seed++)
         {
@@ -92,11 +94,36 @@ public sealed class PreTokenizerTests
         Assert.Equal(["𐐀𐐨a", "😀", "!"], Pieces(split, "𐐀𐐨a😀!"));
     }
 
+    [Fact]
+    public void The_several_splits_of_DeepSeek_work_one_after_the_other()
+    {
+        JsonObject Split(string pattern) => new()
+        {
+            ["type"] = "Split",
+            ["pattern"] = new JsonObject { ["Regex"] = pattern },
+            ["behavior"] = "Isolated",
+            ["invert"] = false,
+        };
+        var sequence = new JsonObject
+        {
+            ["type"] = "Sequence",
+            ["pretokenizers"] = new JsonArray(
+                Split(@"\p{N}{1,3}"),
+                Split("[一-龥\u3040-ゟ゠-ヿ]+"),
+                Split(@"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+                    + @"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"),
+                new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["use_regex"] = false }),
+        };
+        Assert.Equal(
+            ["Hello", " wor", "123", "4", " ", "世界です", "!\n", "  ", " x", "=", "1", ".a"],
+            Pieces(sequence, "Hello wor1234 世界です!\n   x=1.a"));
+    }
+
     private static PatternScanner Scanner(string pattern) => pattern switch
     {
         Gpt2Scanner.Pattern => new Gpt2Scanner(),
         LettersAndDigitsScanner.OneDigitPattern => new LettersAndDigitsScanner(1, marksAreLetters: false),
-        LettersAndDigitsScanner.ThreeDigitsPattern => new LettersAndDigitsScanner(3, marksAreLetters: false),
+        LettersAndDigitsScanner.ThreeDigitsPattern or LettersAndDigitsScanner.Cl100kPattern => new LettersAndDigitsScanner(3, marksAreLetters: false),
         LettersAndDigitsScanner.OneDigitMarksPattern => new LettersAndDigitsScanner(1, marksAreLetters: true),
         CasedWordsScanner.TekkenPattern => new CasedWordsScanner(1, contractions: false),
         _ => new CasedWordsScanner(3, contractions: true),

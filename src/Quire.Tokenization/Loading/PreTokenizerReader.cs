@@ -101,7 +101,7 @@ internal sealed class PreTokenizerReader
     {
         Gpt2Scanner.Pattern => new Gpt2Scanner(),
         LettersAndDigitsScanner.OneDigitPattern => new LettersAndDigitsScanner(digitsMax: 1, marksAreLetters: false),
-        LettersAndDigitsScanner.ThreeDigitsPattern => new LettersAndDigitsScanner(digitsMax: 3, marksAreLetters: false),
+        LettersAndDigitsScanner.ThreeDigitsPattern or LettersAndDigitsScanner.Cl100kPattern => new LettersAndDigitsScanner(digitsMax: 3, marksAreLetters: false),
         LettersAndDigitsScanner.OneDigitMarksPattern => new LettersAndDigitsScanner(digitsMax: 1, marksAreLetters: true),
         CasedWordsScanner.TekkenPattern => new CasedWordsScanner(digitsMax: 1, contractions: false),
         CasedWordsScanner.O200kPattern => new CasedWordsScanner(digitsMax: 3, contractions: true),
