@@ -16,6 +16,7 @@ internal static class KernelsCommand
         DType type = DType.BF16;
         double seconds = 0.5;
         bool stepsOnly = false;
+        Func<double>? clock = null;
         DecoderShape shape = DecoderShape.Llama1B;
         for (int i = 0; i < arguments.Length; i++)
         {
@@ -26,6 +27,10 @@ internal static class KernelsCommand
                     break;
                 case "--steps":
                     stepsOnly = true;
+                    break;
+                case "--cpu-time":
+                    clock = ThreadClock.Seconds;
+                    threads = 1;
                     break;
                 case "--threads":
                     threads = int.Parse(arguments[++i], CultureInfo.InvariantCulture);
@@ -47,7 +52,7 @@ internal static class KernelsCommand
 
         var options = new CpuOptions { Threads = threads, TierLimit = tier };
         MachineLimits before = MachineLimits.Measure(options);
-        using var benchmark = new KernelBenchmark(options, shape, type, maxTokens: 512);
+        using var benchmark = new KernelBenchmark(options, shape, type, maxTokens: 512, clock);
         Console.WriteLine(benchmark.Backend.Device.Description);
         PrintLimits(before);
         Console.WriteLine(Text($"{shape.Name}, weights {type.DisplayName()}, {benchmark.WeightBytes / 1e9:F2} GB"));

@@ -4,11 +4,12 @@ using Quire.Benchmarks;
 return args switch
 {
     ["kernels", .. string[] rest] => KernelsCommand.Run(rest),
+    ["tiles"] => TilesCommand.Run(),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--seconds S] [--steps]");
+    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--seconds S] [--steps] [--cpu-time]");
     return 2;
 }

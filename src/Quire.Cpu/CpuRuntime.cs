@@ -7,11 +7,16 @@ internal sealed class CpuRuntime(int threads, int spinMicros) : IDisposable
 {
     public WorkerPool Pool { get; } = new(threads, spinMicros);
 
+    /// <summary>Working memory of each worker.</summary>
     public Scratch Scratch { get; } = new();
+
+    /// <summary>Activations put into the order that a kernel wants, shared by all workers.</summary>
+    public Scratch Arranged { get; } = new();
 
     public void Dispose()
     {
         Pool.Dispose();
         Scratch.Dispose();
+        Arranged.Dispose();
     }
 }

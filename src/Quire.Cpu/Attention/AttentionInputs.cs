@@ -15,8 +15,8 @@ internal unsafe struct AttentionInputs(Tensor q, in KvCacheLayer cache, in Atten
     public readonly int BlockSize = cache.Shape.BlockSize;
     public readonly int HeadDim = spec.HeadDim;
 
-    /// <summary>Elements from one head vector in scratch memory to the next: the head size, rounded up to whole cache lines.</summary>
-    public readonly int HeadStep = (spec.HeadDim + 15) / 16 * 16;
+    /// <summary>Elements from one head vector in scratch memory to the next: the head size, rounded up to whole blocks.</summary>
+    public readonly int HeadStep = (spec.HeadDim + 31) / 32 * 32;
     public readonly int KvHeads = spec.KvHeads;
     public readonly int HeadsPerKvHead = spec.Heads / spec.KvHeads;
     public readonly float Scale = spec.Scale;
@@ -44,7 +44,7 @@ internal unsafe struct SoftmaxState
     public float* Largest;
     public float* Sum;
 
-    /// <summary>[rows, headStep].</summary>
+    /// <summary>[rows, headStep], elements in the block order of the cache's type.</summary>
     public float* Values;
 
     /// <summary>Floats that a state of so many rows occupies: whole cache lines.</summary>

@@ -87,7 +87,7 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
         {
             float* source = inputs.Q[firstRow + start + r / inputs.HeadsPerKvHead]
                 + ((nint)kvHead * inputs.HeadsPerKvHead + r % inputs.HeadsPerKvHead) * inputs.HeadDim;
-            RowConversion<TSimd, TVector, F32Element>.Expand((byte*)source, q + (nint)r * inputs.HeadStep, inputs.HeadDim);
+            BlockOrder<TSimd, TVector, TElement>.Arrange(source, q + (nint)r * inputs.HeadStep, inputs.HeadDim);
         }
 
         return work;
@@ -170,8 +170,8 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
         {
             float* target = inputs.Y[firstRow + r / inputs.HeadsPerKvHead]
                 + ((nint)kvHead * inputs.HeadsPerKvHead + r % inputs.HeadsPerKvHead) * inputs.HeadDim;
-            RowConversion<TSimd, TVector, F32Element>.ExpandScaled(
-                (byte*)(total.Values + (nint)r * inputs.HeadStep), 1f / total.Sum[r], target, inputs.HeadDim);
+            BlockOrder<TSimd, TVector, TElement>.Restore(
+                total.Values + (nint)r * inputs.HeadStep, 1f / total.Sum[r], target, inputs.HeadDim);
         }
     }
 
@@ -331,9 +331,9 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
                 AddFour(values, d, count, p0, p1, c0, c1, y0 + d, y1 + d);
             }
 
-            for (; d < headDim; d += TSimd.Count)
+            for (; d < headDim; d += 2 * TSimd.Count)
             {
-                AddOne(values, d, Math.Min(TSimd.Count, headDim - d), count, p0, p1, c0, c1, y0 + d, y1 + d);
+                AddTwo(values, d, Math.Min(2 * TSimd.Count, headDim - d), count, p0, p1, c0, c1, y0 + d, y1 + d);
             }
         }
     }
@@ -342,7 +342,7 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
     private static void AddFour(byte** values, int d, int count, float* p0, float* p1, float c0, float c1, float* y0, float* y1)
     {
         nint offset = (nint)d * TElement.Size;
-        nint width = (nint)TSimd.Count * TElement.Size;
+        nint block = (nint)2 * TSimd.Count * TElement.Size;
         TVector correction = TSimd.Create(c0);
         TVector a0 = TSimd.Multiply(TSimd.Load(y0), correction);
         TVector a1 = TSimd.Multiply(TSimd.Load(y0 + TSimd.Count), correction);
@@ -358,16 +358,16 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
             byte* source = values[j] + offset;
             TVector p = TSimd.Create(p0[j]);
             TVector q = TSimd.Create(p1[j]);
-            TVector v = TElement.Load<TSimd, TVector>(source);
+            TVector v = TElement.LoadFirst<TSimd, TVector>(source);
             a0 = TSimd.MultiplyAdd(p, v, a0);
             b0 = TSimd.MultiplyAdd(q, v, b0);
-            v = TElement.Load<TSimd, TVector>(source + width);
+            v = TElement.LoadSecond<TSimd, TVector>(source);
             a1 = TSimd.MultiplyAdd(p, v, a1);
             b1 = TSimd.MultiplyAdd(q, v, b1);
-            v = TElement.Load<TSimd, TVector>(source + 2 * width);
+            v = TElement.LoadFirst<TSimd, TVector>(source + block);
             a2 = TSimd.MultiplyAdd(p, v, a2);
             b2 = TSimd.MultiplyAdd(q, v, b2);
-            v = TElement.Load<TSimd, TVector>(source + 3 * width);
+            v = TElement.LoadSecond<TSimd, TVector>(source + block);
             a3 = TSimd.MultiplyAdd(p, v, a3);
             b3 = TSimd.MultiplyAdd(q, v, b3);
         }
@@ -382,24 +382,41 @@ internal static unsafe class AttentionTile<TSimd, TVector, TElement>
         TSimd.Store(y1 + 3 * TSimd.Count, b3);
     }
 
-    /// <summary>The same for one vector, of which the first <paramref name="width"/> elements exist.</summary>
+    /// <summary>The same for one block, of which the first <paramref name="width"/> elements exist.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddOne(
+    private static void AddTwo(
         byte** values, int d, int width, int count, float* p0, float* p1, float c0, float c1, float* y0, float* y1)
     {
-        TVector a = TSimd.Multiply(TSimd.Load(y0), TSimd.Create(c0));
-        TVector b = TSimd.Multiply(TSimd.Load(y1), TSimd.Create(c1));
+        TVector a0 = TSimd.Multiply(TSimd.Load(y0), TSimd.Create(c0));
+        TVector a1 = TSimd.Multiply(TSimd.Load(y0 + TSimd.Count), TSimd.Create(c0));
+        TVector b0 = TSimd.Multiply(TSimd.Load(y1), TSimd.Create(c1));
+        TVector b1 = TSimd.Multiply(TSimd.Load(y1 + TSimd.Count), TSimd.Create(c1));
+        TVector* padded = stackalloc TVector[2];
+        padded[0] = TSimd.Zero;
+        padded[1] = TSimd.Zero;
+        bool whole = width == 2 * TSimd.Count;
         for (int j = 0; j < count; j++)
         {
             byte* source = values[j] + (nint)d * TElement.Size;
-            TVector v = width == TSimd.Count
-                ? TElement.Load<TSimd, TVector>(source)
-                : Partial.Load<TSimd, TVector, TElement>(source, width);
-            a = TSimd.MultiplyAdd(TSimd.Create(p0[j]), v, a);
-            b = TSimd.MultiplyAdd(TSimd.Create(p1[j]), v, b);
+            if (!whole)
+            {
+                new ReadOnlySpan<byte>(source, width * TElement.Size).CopyTo(new Span<byte>(padded, width * TElement.Size));
+                source = (byte*)padded;
+            }
+
+            TVector p = TSimd.Create(p0[j]);
+            TVector q = TSimd.Create(p1[j]);
+            TVector v = TElement.LoadFirst<TSimd, TVector>(source);
+            a0 = TSimd.MultiplyAdd(p, v, a0);
+            b0 = TSimd.MultiplyAdd(q, v, b0);
+            v = TElement.LoadSecond<TSimd, TVector>(source);
+            a1 = TSimd.MultiplyAdd(p, v, a1);
+            b1 = TSimd.MultiplyAdd(q, v, b1);
         }
 
-        TSimd.Store(y0, a);
-        TSimd.Store(y1, b);
+        TSimd.Store(y0, a0);
+        TSimd.Store(y0 + TSimd.Count, a1);
+        TSimd.Store(y1, b0);
+        TSimd.Store(y1 + TSimd.Count, b1);
     }
 }

@@ -31,14 +31,17 @@ public sealed class KernelBenchmark : IDisposable
     private readonly Tensor _logits;
     private readonly Tensor _positions;
     private readonly Tensor _slots;
+    private readonly Func<double> _clock;
     private ulong _random = 0x9E37_79B9_7F4A_7C15;
 
     /// <param name="options">Threads and instructions.</param>
     /// <param name="shape">The decoder.</param>
     /// <param name="weightType">BF16, F16 or F32.</param>
     /// <param name="maxTokens">Most tokens in one step.</param>
-    public KernelBenchmark(CpuOptions options, DecoderShape shape, DType weightType, int maxTokens)
+    /// <param name="clock">Seconds since some moment; null for the wall clock.</param>
+    public KernelBenchmark(CpuOptions options, DecoderShape shape, DType weightType, int maxTokens, Func<double>? clock = null)
     {
+        _clock = clock ?? (() => (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency);
         _backend = new CpuBackend(options);
         _ops = _backend.Ops;
         _shape = shape;
@@ -190,16 +193,16 @@ public sealed class KernelBenchmark : IDisposable
             _ops.Linear(x.Take(tokens), pick(_layers[i % _layers.Length]), y.Take(tokens)));
     }
 
-    private static KernelMeasurement Time(string name, double seconds, double bytes, double flops, Action<int> run)
+    private KernelMeasurement Time(string name, double seconds, double bytes, double flops, Action<int> run)
     {
         run(0);
         var times = new List<double>();
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 1; times.Count < 3 || (Stopwatch.GetElapsedTime(start).TotalSeconds < seconds && times.Count < 100_000); i++)
+        double start = _clock();
+        for (int i = 1; times.Count < 3 || (_clock() - start < seconds && times.Count < 100_000); i++)
         {
-            long before = Stopwatch.GetTimestamp();
+            double before = _clock();
             run(i);
-            times.Add(Stopwatch.GetElapsedTime(before).TotalSeconds);
+            times.Add(_clock() - before);
         }
 
         times.Sort();

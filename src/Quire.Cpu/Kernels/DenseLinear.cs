@@ -23,8 +23,8 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
     where TVector : unmanaged
 {
     /// <summary>
-    /// Input features multiplied before the sums are written: four expanded rows of weights (16 KiB) and three rows of x (12 KiB) stay
-    /// in the first-level cache. Part of the definition of the result: a multiple of every vector width.
+    /// Input features multiplied before the sums are written: some rows of weights and of x stay in the first-level cache. Part of the
+    /// definition of the result; a multiple of every block of two vectors.
     /// </summary>
     public const int ChunkColumns = 1024;
 
@@ -34,9 +34,14 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
     /// <summary>Pieces for each thread: small enough that a thread that lost its core delays the others little.</summary>
     private const int PiecesPerThread = 6;
 
+    /// <summary>Elements of x that one thread arranges at a time.</summary>
+    private const int ArrangedElements = 64 * 1024;
+
     private readonly DenseRows* _parts;
     private readonly int _partCount;
     private readonly float* _bias;
+    private readonly bool _hasBFloat16;
+    private readonly bool _hasOther;
 
     /// <param name="memory">Where the descriptors and the bias are kept.</param>
     /// <param name="parts">The parts, at least one, all with the same number of columns, without gaps between rows.</param>
@@ -50,6 +55,8 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
         {
             Debug.Assert(parts[i].Columns == InFeatures && parts[i].IsContiguous);
             _parts[i] = new DenseRows { Data = (byte*)parts[i].Data, Type = parts[i].Type, Rows = parts[i].Rows };
+            _hasBFloat16 |= parts[i].Type == DType.BF16;
+            _hasOther |= parts[i].Type != DType.BF16;
             SizeInBytes += parts[i].ElementCount * parts[i].Type.SizeInBytes();
         }
 
@@ -68,6 +75,11 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
         }
 
         int threads = runtime.Pool.Threads;
+
+        // Rows of x a few cache lines further apart than they are long, so that they do not fall on the same cache sets.
+        nint xStride = (InFeatures + 31) / 32 * 32 + 16;
+        long xFloats = xStride * x.Rows;
+        float* arranged = (float*)runtime.Arranged.Reserve(1, sizeof(float) * xFloats * (_hasBFloat16 && _hasOther ? 2 : 1), out _);
         byte* scratch = runtime.Scratch.Reserve(threads, DenseLinearJob<TSimd, TVector>.ScratchBytes, out nint scratchStride);
         var job = new DenseLinearJob<TSimd, TVector>
         {
@@ -76,17 +88,41 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
             Bias = _bias,
             InFeatures = InFeatures,
             Tokens = x.Rows,
-            X = (float*)x.Data,
-            XStride = x.Stride,
+            X = _hasOther ? arranged : null,
+            XOfBFloat16 = !_hasBFloat16 ? null : _hasOther ? arranged + xFloats : arranged,
+            XStride = xStride,
             Y = (float*)y.Data,
             YStride = y.Stride,
             Scratch = scratch,
             ScratchStride = scratchStride,
         };
+        if (_hasBFloat16)
+        {
+            Arrange<BF16Element>(runtime, x, job.XOfBFloat16, xStride);
+        }
+
+        if (_hasOther)
+        {
+            Arrange<F32Element>(runtime, x, job.X, xStride);
+        }
+
         runtime.Pool.Run(in job, OutFeatures, Piece(x.Rows, threads));
     }
 
-    /// <summary>Output features handed out at once: a multiple of 16, so that threads seldom write to the same cache line of y.</summary>
+    private static void Arrange<TElement>(CpuRuntime runtime, Tensor x, float* target, nint stride)
+        where TElement : struct, IElement
+    {
+        var job = new RowJob<ArrangeKernel<TSimd, TVector, TElement>>
+        {
+            Kernel = new() { X = new FloatRows(x), Target = target, TargetStride = stride, Columns = x.Columns },
+        };
+        runtime.Pool.Run(in job, x.Rows, Math.Max(1, ArrangedElements / x.Columns));
+    }
+
+    /// <summary>
+    /// Output features handed out at once: a multiple of 48, so that groups of three and of four rows are whole and threads seldom write
+    /// to the same cache line of y.
+    /// </summary>
     private int Piece(int tokens, int threads)
     {
         if (threads == 1 || (long)tokens * InFeatures * OutFeatures < ParallelThreshold)
@@ -95,7 +131,7 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
         }
 
         int piece = OutFeatures / (threads * PiecesPerThread);
-        return Math.Max(16, (piece + 15) / 16 * 16);
+        return Math.Max(48, (piece + 47) / 48 * 48);
     }
 
     private static int CountRows(ReadOnlySpan<Tensor> parts)

@@ -4,48 +4,71 @@ using Quire.Cpu.Simd;
 namespace Quire.Cpu.Kernels;
 
 /// <summary>
-/// Dot products of four rows with one, two or three others: the inner loop of linear layers (four rows of weights) and of attention
-/// scores (four keys). Every variant adds in the same order, so a dot product is the same bit for bit whichever variant made it: one
-/// accumulator for each lane of a vector, lanes added as <see cref="ISimd{TVector}"/> says, the end of a row padded with zeros.
+/// Dot products of some rows with some others: the inner loop of linear layers (rows of weights) and of attention scores (keys). Every
+/// variant adds in the same order, so a dot product is the same bit for bit whichever variant made it: one accumulator for each lane
+/// of a vector, blocks of two vectors in the order of <see cref="BlockOrder{TSimd, TVector, TElement}"/>, lanes added as
+/// <see cref="ISimd{TVector}"/> says, the end of a row padded with zeros.
 /// </summary>
 /// <remarks>
-/// Register budget of the widest variant with 16 registers: 12 accumulators, 3 vectors of x, 1 of the weights. Twelve independent
-/// chains cover the latency of two multiply-adds a cycle.
+/// The rows x are in block order already. Register budget of the widest variants with 16 registers: 12 accumulators, 3 vectors of one
+/// side, 1 of the other. Twelve independent chains cover the latency of two multiply-adds a cycle.
 /// </remarks>
 internal static unsafe class DotTile<TSimd, TVector, TElement>
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
     where TElement : struct, IElement
 {
-    /// <summary>sums[i] = wᵢ · x for the four rows w₀ … w₃ of <paramref name="length"/> elements.</summary>
+    /// <summary>sums[4j + i] = wᵢ · xⱼ for one row x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
     public static void Dot4x1(byte* w0, byte* w1, byte* w2, byte* w3, float* x, int length, float* sums)
     {
-        int full = length - length % TSimd.Count;
-        TVector* tails = stackalloc TVector[5];
+        int full = length - length % (2 * TSimd.Count);
+        TVector* tails = stackalloc TVector[8];
         if (full < length)
         {
-            LoadRowTails(w0, w1, w2, w3, full, length - full, tails);
-            tails[4] = Tail(x + full, length - full);
+            LoadTail(w0, full, length, tails + 0);
+            LoadTail(w1, full, length, tails + 2);
+            LoadTail(w2, full, length, tails + 4);
+            LoadTail(w3, full, length, tails + 6);
         }
 
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-        for (nint k = 0; k < full; k += TSimd.Count, x += TSimd.Count)
+        for (nint k = 0; k < full; k += 2 * TSimd.Count, x += 2 * TSimd.Count)
         {
-            TVector v = TSimd.Load(x);
-            a0 = TSimd.MultiplyAdd(Row(w0, k), v, a0);
-            a1 = TSimd.MultiplyAdd(Row(w1, k), v, a1);
-            a2 = TSimd.MultiplyAdd(Row(w2, k), v, a2);
-            a3 = TSimd.MultiplyAdd(Row(w3, k), v, a3);
+            TVector t = TSimd.Load(x);
+            TVector w = First(w0, k);
+            a0 = TSimd.MultiplyAdd(w, t, a0);
+            w = First(w1, k);
+            a1 = TSimd.MultiplyAdd(w, t, a1);
+            w = First(w2, k);
+            a2 = TSimd.MultiplyAdd(w, t, a2);
+            w = First(w3, k);
+            a3 = TSimd.MultiplyAdd(w, t, a3);
+
+            t = TSimd.Load(x + TSimd.Count);
+            w = Second(w0, k);
+            a0 = TSimd.MultiplyAdd(w, t, a0);
+            w = Second(w1, k);
+            a1 = TSimd.MultiplyAdd(w, t, a1);
+            w = Second(w2, k);
+            a2 = TSimd.MultiplyAdd(w, t, a2);
+            w = Second(w3, k);
+            a3 = TSimd.MultiplyAdd(w, t, a3);
         }
 
         if (full < length)
         {
-            a0 = TSimd.MultiplyAdd(tails[0], tails[4], a0);
-            a1 = TSimd.MultiplyAdd(tails[1], tails[4], a1);
-            a2 = TSimd.MultiplyAdd(tails[2], tails[4], a2);
-            a3 = TSimd.MultiplyAdd(tails[3], tails[4], a3);
+            TVector end = TSimd.Load(x);
+            a0 = TSimd.MultiplyAdd(tails[0], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[2], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[4], end, a2);
+            a3 = TSimd.MultiplyAdd(tails[6], end, a3);
+            end = TSimd.Load(x + TSimd.Count);
+            a0 = TSimd.MultiplyAdd(tails[1], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[3], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[5], end, a2);
+            a3 = TSimd.MultiplyAdd(tails[7], end, a3);
         }
 
         Simd128.Store(sums, TSimd.Sum(a0, a1, a2, a3));
@@ -56,45 +79,73 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
     [SkipLocalsInit]
     public static void Dot4x2(byte* w0, byte* w1, byte* w2, byte* w3, float* x, nint stride, int length, float* sums)
     {
-        int full = length - length % TSimd.Count;
-        TVector* tails = stackalloc TVector[6];
+        int full = length - length % (2 * TSimd.Count);
+        TVector* tails = stackalloc TVector[8];
         if (full < length)
         {
-            LoadRowTails(w0, w1, w2, w3, full, length - full, tails);
-            tails[4] = Tail(x + full, length - full);
-            tails[5] = Tail(x + stride + full, length - full);
+            LoadTail(w0, full, length, tails + 0);
+            LoadTail(w1, full, length, tails + 2);
+            LoadTail(w2, full, length, tails + 4);
+            LoadTail(w3, full, length, tails + 6);
         }
 
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
         TVector b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-        for (nint k = 0; k < full; k += TSimd.Count, x += TSimd.Count)
+        for (nint k = 0; k < full; k += 2 * TSimd.Count, x += 2 * TSimd.Count)
         {
-            TVector u = TSimd.Load(x);
-            TVector v = TSimd.Load(x + stride);
-            TVector w = Row(w0, k);
-            a0 = TSimd.MultiplyAdd(w, u, a0);
-            b0 = TSimd.MultiplyAdd(w, v, b0);
-            w = Row(w1, k);
-            a1 = TSimd.MultiplyAdd(w, u, a1);
-            b1 = TSimd.MultiplyAdd(w, v, b1);
-            w = Row(w2, k);
-            a2 = TSimd.MultiplyAdd(w, u, a2);
-            b2 = TSimd.MultiplyAdd(w, v, b2);
-            w = Row(w3, k);
-            a3 = TSimd.MultiplyAdd(w, u, a3);
-            b3 = TSimd.MultiplyAdd(w, v, b3);
+            TVector t = TSimd.Load(x);
+            TVector u = TSimd.Load(x + stride);
+            TVector w = First(w0, k);
+            a0 = TSimd.MultiplyAdd(w, t, a0);
+            b0 = TSimd.MultiplyAdd(w, u, b0);
+            w = First(w1, k);
+            a1 = TSimd.MultiplyAdd(w, t, a1);
+            b1 = TSimd.MultiplyAdd(w, u, b1);
+            w = First(w2, k);
+            a2 = TSimd.MultiplyAdd(w, t, a2);
+            b2 = TSimd.MultiplyAdd(w, u, b2);
+            w = First(w3, k);
+            a3 = TSimd.MultiplyAdd(w, t, a3);
+            b3 = TSimd.MultiplyAdd(w, u, b3);
+
+            t = TSimd.Load(x + TSimd.Count);
+            u = TSimd.Load(x + stride + TSimd.Count);
+            w = Second(w0, k);
+            a0 = TSimd.MultiplyAdd(w, t, a0);
+            b0 = TSimd.MultiplyAdd(w, u, b0);
+            w = Second(w1, k);
+            a1 = TSimd.MultiplyAdd(w, t, a1);
+            b1 = TSimd.MultiplyAdd(w, u, b1);
+            w = Second(w2, k);
+            a2 = TSimd.MultiplyAdd(w, t, a2);
+            b2 = TSimd.MultiplyAdd(w, u, b2);
+            w = Second(w3, k);
+            a3 = TSimd.MultiplyAdd(w, t, a3);
+            b3 = TSimd.MultiplyAdd(w, u, b3);
         }
 
         if (full < length)
         {
-            a0 = TSimd.MultiplyAdd(tails[0], tails[4], a0);
-            a1 = TSimd.MultiplyAdd(tails[1], tails[4], a1);
-            a2 = TSimd.MultiplyAdd(tails[2], tails[4], a2);
-            a3 = TSimd.MultiplyAdd(tails[3], tails[4], a3);
-            b0 = TSimd.MultiplyAdd(tails[0], tails[5], b0);
-            b1 = TSimd.MultiplyAdd(tails[1], tails[5], b1);
-            b2 = TSimd.MultiplyAdd(tails[2], tails[5], b2);
-            b3 = TSimd.MultiplyAdd(tails[3], tails[5], b3);
+            TVector end = TSimd.Load(x);
+            a0 = TSimd.MultiplyAdd(tails[0], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[2], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[4], end, a2);
+            a3 = TSimd.MultiplyAdd(tails[6], end, a3);
+            end = TSimd.Load(x + stride);
+            b0 = TSimd.MultiplyAdd(tails[0], end, b0);
+            b1 = TSimd.MultiplyAdd(tails[2], end, b1);
+            b2 = TSimd.MultiplyAdd(tails[4], end, b2);
+            b3 = TSimd.MultiplyAdd(tails[6], end, b3);
+            end = TSimd.Load(x + TSimd.Count);
+            a0 = TSimd.MultiplyAdd(tails[1], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[3], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[5], end, a2);
+            a3 = TSimd.MultiplyAdd(tails[7], end, a3);
+            end = TSimd.Load(x + stride + TSimd.Count);
+            b0 = TSimd.MultiplyAdd(tails[1], end, b0);
+            b1 = TSimd.MultiplyAdd(tails[3], end, b1);
+            b2 = TSimd.MultiplyAdd(tails[5], end, b2);
+            b3 = TSimd.MultiplyAdd(tails[7], end, b3);
         }
 
         Simd128.Store(sums, TSimd.Sum(a0, a1, a2, a3));
@@ -106,37 +157,57 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
     [SkipLocalsInit]
     public static void Dot4x3(byte* w0, byte* w1, byte* w2, byte* w3, float* x, nint stride, int length, float* sums)
     {
-        int full = length - length % TSimd.Count;
-        TVector* tails = stackalloc TVector[7];
+        int full = length - length % (2 * TSimd.Count);
+        TVector* tails = stackalloc TVector[8];
         if (full < length)
         {
-            LoadRowTails(w0, w1, w2, w3, full, length - full, tails);
-            tails[4] = Tail(x + full, length - full);
-            tails[5] = Tail(x + stride + full, length - full);
-            tails[6] = Tail(x + 2 * stride + full, length - full);
+            LoadTail(w0, full, length, tails + 0);
+            LoadTail(w1, full, length, tails + 2);
+            LoadTail(w2, full, length, tails + 4);
+            LoadTail(w3, full, length, tails + 6);
         }
 
         TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
         TVector b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
         TVector c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
-        for (nint k = 0; k < full; k += TSimd.Count, x += TSimd.Count)
+        for (nint k = 0; k < full; k += 2 * TSimd.Count, x += 2 * TSimd.Count)
         {
             TVector t = TSimd.Load(x);
             TVector u = TSimd.Load(x + stride);
             TVector v = TSimd.Load(x + 2 * stride);
-            TVector w = Row(w0, k);
+            TVector w = First(w0, k);
             a0 = TSimd.MultiplyAdd(w, t, a0);
             b0 = TSimd.MultiplyAdd(w, u, b0);
             c0 = TSimd.MultiplyAdd(w, v, c0);
-            w = Row(w1, k);
+            w = First(w1, k);
             a1 = TSimd.MultiplyAdd(w, t, a1);
             b1 = TSimd.MultiplyAdd(w, u, b1);
             c1 = TSimd.MultiplyAdd(w, v, c1);
-            w = Row(w2, k);
+            w = First(w2, k);
             a2 = TSimd.MultiplyAdd(w, t, a2);
             b2 = TSimd.MultiplyAdd(w, u, b2);
             c2 = TSimd.MultiplyAdd(w, v, c2);
-            w = Row(w3, k);
+            w = First(w3, k);
+            a3 = TSimd.MultiplyAdd(w, t, a3);
+            b3 = TSimd.MultiplyAdd(w, u, b3);
+            c3 = TSimd.MultiplyAdd(w, v, c3);
+
+            t = TSimd.Load(x + TSimd.Count);
+            u = TSimd.Load(x + stride + TSimd.Count);
+            v = TSimd.Load(x + 2 * stride + TSimd.Count);
+            w = Second(w0, k);
+            a0 = TSimd.MultiplyAdd(w, t, a0);
+            b0 = TSimd.MultiplyAdd(w, u, b0);
+            c0 = TSimd.MultiplyAdd(w, v, c0);
+            w = Second(w1, k);
+            a1 = TSimd.MultiplyAdd(w, t, a1);
+            b1 = TSimd.MultiplyAdd(w, u, b1);
+            c1 = TSimd.MultiplyAdd(w, v, c1);
+            w = Second(w2, k);
+            a2 = TSimd.MultiplyAdd(w, t, a2);
+            b2 = TSimd.MultiplyAdd(w, u, b2);
+            c2 = TSimd.MultiplyAdd(w, v, c2);
+            w = Second(w3, k);
             a3 = TSimd.MultiplyAdd(w, t, a3);
             b3 = TSimd.MultiplyAdd(w, u, b3);
             c3 = TSimd.MultiplyAdd(w, v, c3);
@@ -144,18 +215,36 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
 
         if (full < length)
         {
-            a0 = TSimd.MultiplyAdd(tails[0], tails[4], a0);
-            a1 = TSimd.MultiplyAdd(tails[1], tails[4], a1);
-            a2 = TSimd.MultiplyAdd(tails[2], tails[4], a2);
-            a3 = TSimd.MultiplyAdd(tails[3], tails[4], a3);
-            b0 = TSimd.MultiplyAdd(tails[0], tails[5], b0);
-            b1 = TSimd.MultiplyAdd(tails[1], tails[5], b1);
-            b2 = TSimd.MultiplyAdd(tails[2], tails[5], b2);
-            b3 = TSimd.MultiplyAdd(tails[3], tails[5], b3);
-            c0 = TSimd.MultiplyAdd(tails[0], tails[6], c0);
-            c1 = TSimd.MultiplyAdd(tails[1], tails[6], c1);
-            c2 = TSimd.MultiplyAdd(tails[2], tails[6], c2);
-            c3 = TSimd.MultiplyAdd(tails[3], tails[6], c3);
+            TVector end = TSimd.Load(x);
+            a0 = TSimd.MultiplyAdd(tails[0], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[2], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[4], end, a2);
+            a3 = TSimd.MultiplyAdd(tails[6], end, a3);
+            end = TSimd.Load(x + stride);
+            b0 = TSimd.MultiplyAdd(tails[0], end, b0);
+            b1 = TSimd.MultiplyAdd(tails[2], end, b1);
+            b2 = TSimd.MultiplyAdd(tails[4], end, b2);
+            b3 = TSimd.MultiplyAdd(tails[6], end, b3);
+            end = TSimd.Load(x + 2 * stride);
+            c0 = TSimd.MultiplyAdd(tails[0], end, c0);
+            c1 = TSimd.MultiplyAdd(tails[2], end, c1);
+            c2 = TSimd.MultiplyAdd(tails[4], end, c2);
+            c3 = TSimd.MultiplyAdd(tails[6], end, c3);
+            end = TSimd.Load(x + TSimd.Count);
+            a0 = TSimd.MultiplyAdd(tails[1], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[3], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[5], end, a2);
+            a3 = TSimd.MultiplyAdd(tails[7], end, a3);
+            end = TSimd.Load(x + stride + TSimd.Count);
+            b0 = TSimd.MultiplyAdd(tails[1], end, b0);
+            b1 = TSimd.MultiplyAdd(tails[3], end, b1);
+            b2 = TSimd.MultiplyAdd(tails[5], end, b2);
+            b3 = TSimd.MultiplyAdd(tails[7], end, b3);
+            end = TSimd.Load(x + 2 * stride + TSimd.Count);
+            c0 = TSimd.MultiplyAdd(tails[1], end, c0);
+            c1 = TSimd.MultiplyAdd(tails[3], end, c1);
+            c2 = TSimd.MultiplyAdd(tails[5], end, c2);
+            c3 = TSimd.MultiplyAdd(tails[7], end, c3);
         }
 
         Simd128.Store(sums, TSimd.Sum(a0, a1, a2, a3));
@@ -163,17 +252,129 @@ internal static unsafe class DotTile<TSimd, TVector, TElement>
         Simd128.Store(sums + 8, TSimd.Sum(c0, c1, c2, c3));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Row(byte* row, nint index) => TElement.Load<TSimd, TVector>(row + index * TElement.Size);
-
-    private static TVector Tail(float* x, int count) => Partial.Load<TSimd, TVector, F32Element>((byte*)x, count);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void LoadRowTails(byte* w0, byte* w1, byte* w2, byte* w3, int start, int count, TVector* tails)
+    /// <summary>sums[4j + i] = wᵢ · xⱼ for four rows x, <paramref name="stride"/> floats apart; sums[4j + 3] is of no meaning.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [SkipLocalsInit]
+    public static void Dot3x4(byte* w0, byte* w1, byte* w2, float* x, nint stride, int length, float* sums)
     {
-        tails[0] = Partial.Load<TSimd, TVector, TElement>(w0 + (nint)start * TElement.Size, count);
-        tails[1] = Partial.Load<TSimd, TVector, TElement>(w1 + (nint)start * TElement.Size, count);
-        tails[2] = Partial.Load<TSimd, TVector, TElement>(w2 + (nint)start * TElement.Size, count);
-        tails[3] = Partial.Load<TSimd, TVector, TElement>(w3 + (nint)start * TElement.Size, count);
+        int full = length - length % (2 * TSimd.Count);
+        TVector* tails = stackalloc TVector[6];
+        if (full < length)
+        {
+            LoadTail(w0, full, length, tails + 0);
+            LoadTail(w1, full, length, tails + 2);
+            LoadTail(w2, full, length, tails + 4);
+        }
+
+        TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero;
+        TVector b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero;
+        TVector c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero;
+        TVector d0 = TSimd.Zero, d1 = TSimd.Zero, d2 = TSimd.Zero;
+        for (nint k = 0; k < full; k += 2 * TSimd.Count, x += 2 * TSimd.Count)
+        {
+            TVector t = First(w0, k);
+            TVector u = First(w1, k);
+            TVector v = First(w2, k);
+            TVector w = TSimd.Load(x);
+            a0 = TSimd.MultiplyAdd(t, w, a0);
+            a1 = TSimd.MultiplyAdd(u, w, a1);
+            a2 = TSimd.MultiplyAdd(v, w, a2);
+            w = TSimd.Load(x + stride);
+            b0 = TSimd.MultiplyAdd(t, w, b0);
+            b1 = TSimd.MultiplyAdd(u, w, b1);
+            b2 = TSimd.MultiplyAdd(v, w, b2);
+            w = TSimd.Load(x + 2 * stride);
+            c0 = TSimd.MultiplyAdd(t, w, c0);
+            c1 = TSimd.MultiplyAdd(u, w, c1);
+            c2 = TSimd.MultiplyAdd(v, w, c2);
+            w = TSimd.Load(x + 3 * stride);
+            d0 = TSimd.MultiplyAdd(t, w, d0);
+            d1 = TSimd.MultiplyAdd(u, w, d1);
+            d2 = TSimd.MultiplyAdd(v, w, d2);
+
+            t = Second(w0, k);
+            u = Second(w1, k);
+            v = Second(w2, k);
+            w = TSimd.Load(x + TSimd.Count);
+            a0 = TSimd.MultiplyAdd(t, w, a0);
+            a1 = TSimd.MultiplyAdd(u, w, a1);
+            a2 = TSimd.MultiplyAdd(v, w, a2);
+            w = TSimd.Load(x + stride + TSimd.Count);
+            b0 = TSimd.MultiplyAdd(t, w, b0);
+            b1 = TSimd.MultiplyAdd(u, w, b1);
+            b2 = TSimd.MultiplyAdd(v, w, b2);
+            w = TSimd.Load(x + 2 * stride + TSimd.Count);
+            c0 = TSimd.MultiplyAdd(t, w, c0);
+            c1 = TSimd.MultiplyAdd(u, w, c1);
+            c2 = TSimd.MultiplyAdd(v, w, c2);
+            w = TSimd.Load(x + 3 * stride + TSimd.Count);
+            d0 = TSimd.MultiplyAdd(t, w, d0);
+            d1 = TSimd.MultiplyAdd(u, w, d1);
+            d2 = TSimd.MultiplyAdd(v, w, d2);
+        }
+
+        if (full < length)
+        {
+            TVector end = TSimd.Load(x);
+            a0 = TSimd.MultiplyAdd(tails[0], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[2], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[4], end, a2);
+            end = TSimd.Load(x + stride);
+            b0 = TSimd.MultiplyAdd(tails[0], end, b0);
+            b1 = TSimd.MultiplyAdd(tails[2], end, b1);
+            b2 = TSimd.MultiplyAdd(tails[4], end, b2);
+            end = TSimd.Load(x + 2 * stride);
+            c0 = TSimd.MultiplyAdd(tails[0], end, c0);
+            c1 = TSimd.MultiplyAdd(tails[2], end, c1);
+            c2 = TSimd.MultiplyAdd(tails[4], end, c2);
+            end = TSimd.Load(x + 3 * stride);
+            d0 = TSimd.MultiplyAdd(tails[0], end, d0);
+            d1 = TSimd.MultiplyAdd(tails[2], end, d1);
+            d2 = TSimd.MultiplyAdd(tails[4], end, d2);
+            end = TSimd.Load(x + TSimd.Count);
+            a0 = TSimd.MultiplyAdd(tails[1], end, a0);
+            a1 = TSimd.MultiplyAdd(tails[3], end, a1);
+            a2 = TSimd.MultiplyAdd(tails[5], end, a2);
+            end = TSimd.Load(x + stride + TSimd.Count);
+            b0 = TSimd.MultiplyAdd(tails[1], end, b0);
+            b1 = TSimd.MultiplyAdd(tails[3], end, b1);
+            b2 = TSimd.MultiplyAdd(tails[5], end, b2);
+            end = TSimd.Load(x + 2 * stride + TSimd.Count);
+            c0 = TSimd.MultiplyAdd(tails[1], end, c0);
+            c1 = TSimd.MultiplyAdd(tails[3], end, c1);
+            c2 = TSimd.MultiplyAdd(tails[5], end, c2);
+            end = TSimd.Load(x + 3 * stride + TSimd.Count);
+            d0 = TSimd.MultiplyAdd(tails[1], end, d0);
+            d1 = TSimd.MultiplyAdd(tails[3], end, d1);
+            d2 = TSimd.MultiplyAdd(tails[5], end, d2);
+        }
+
+        Simd128.Store(sums, TSimd.Sum(a0, a1, a2, a2));
+        Simd128.Store(sums + 4, TSimd.Sum(b0, b1, b2, b2));
+        Simd128.Store(sums + 8, TSimd.Sum(c0, c1, c2, c2));
+        Simd128.Store(sums + 12, TSimd.Sum(d0, d1, d2, d2));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector First(byte* row, nint index) => TElement.LoadFirst<TSimd, TVector>(row + index * TElement.Size);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Second(byte* row, nint index) => TElement.LoadSecond<TSimd, TVector>(row + index * TElement.Size);
+
+    /// <summary>Expands the elements [full, length) of a row, fewer than a block, padded with zeros.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LoadTail(byte* row, int full, int length, TVector* halves)
+    {
+        TVector* block = stackalloc TVector[2];
+        block[0] = TSimd.Zero;
+        block[1] = TSimd.Zero;
+        byte* source = row + (nint)full * TElement.Size;
+        for (int i = 0; i < (length - full) * TElement.Size; i++)
+        {
+            ((byte*)block)[i] = source[i];
+        }
+
+        halves[0] = TElement.LoadFirst<TSimd, TVector>((byte*)block);
+        halves[1] = TElement.LoadSecond<TSimd, TVector>((byte*)block);
     }
 }

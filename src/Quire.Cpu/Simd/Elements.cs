@@ -14,6 +14,22 @@ internal unsafe interface IElement
         where TSimd : struct, ISimd<TVector>
         where TVector : unmanaged;
 
+    /// <summary>
+    /// Loads half of a block of two vectors, expanded to floats; exact. Which half is left to the type: what is fastest to load. The
+    /// other operand of a product must be in the same order, see <see cref="BlockOrder{TSimd, TVector, TElement}"/>.
+    /// </summary>
+    static abstract TVector LoadFirst<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged;
+
+    /// <summary>Loads the other half.</summary>
+    static abstract TVector LoadSecond<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged;
+
+    /// <summary>True where the halves of a block are its even and its odd elements, false where they are its beginning and its end.</summary>
+    static abstract bool TakesTurns { get; }
+
     /// <summary>Stores one vector, rounded to nearest.</summary>
     static abstract void Store<TSimd, TVector>(byte* target, TVector value)
         where TSimd : struct, ISimd<TVector>
@@ -23,6 +39,18 @@ internal unsafe interface IElement
 internal readonly unsafe struct F32Element : IElement
 {
     public static int Size => 4;
+
+    public static bool TakesTurns => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector LoadFirst<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged => TSimd.Load((float*)block);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector LoadSecond<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged => TSimd.Load((float*)block + TSimd.Count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TSimd, TVector>(byte* source)
@@ -39,6 +67,18 @@ internal readonly unsafe struct BF16Element : IElement
 {
     public static int Size => 2;
 
+    public static bool TakesTurns => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector LoadFirst<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged => TSimd.LoadEvenBFloat16((ushort*)block);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector LoadSecond<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged => TSimd.LoadOddBFloat16((ushort*)block);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TSimd, TVector>(byte* source)
         where TSimd : struct, ISimd<TVector>
@@ -53,6 +93,18 @@ internal readonly unsafe struct BF16Element : IElement
 internal readonly unsafe struct F16Element : IElement
 {
     public static int Size => 2;
+
+    public static bool TakesTurns => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector LoadFirst<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged => TSimd.LoadHalf((ushort*)block);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector LoadSecond<TSimd, TVector>(byte* block)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : unmanaged => TSimd.LoadHalf((ushort*)block + TSimd.Count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TSimd, TVector>(byte* source)

@@ -22,6 +22,14 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Loads <see cref="Count"/> BF16 numbers; exact.</summary>
     static abstract TVector LoadBFloat16(ushort* source);
 
+    /// <summary>
+    /// Of 2 · <see cref="Count"/> BF16 numbers those with even index: one shift, since two numbers share 32 bits. Exact.
+    /// </summary>
+    static abstract TVector LoadEvenBFloat16(ushort* source);
+
+    /// <summary>Of 2 · <see cref="Count"/> BF16 numbers those with odd index: one mask. Exact.</summary>
+    static abstract TVector LoadOddBFloat16(ushort* source);
+
     /// <summary>Loads <see cref="Count"/> F16 numbers; exact.</summary>
     static abstract TVector LoadHalf(ushort* source);
 

@@ -21,6 +21,20 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> LoadBFloat16(ushort* source) => (Widen(source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadEvenBFloat16(ushort* source) => (Vector256.Load((uint*)source) << 16).AsSingle();
+
+    /// <remarks>
+    /// The register budget of the inner loops decides the form: two shifts need no register for a mask, and a load by another name is not
+    /// merged with that of the even elements, which would have to be kept.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadOddBFloat16(ushort* source)
+    {
+        Vector256<uint> pairs = Avx.IsSupported ? Avx.LoadDquVector256((uint*)source) : Vector256.Load((uint*)source);
+        return ((pairs >> 16) << 16).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadHalf(ushort* source)
     {
         // The exponent and mantissa, moved to their place in a float, stand for a number that is 2¹¹² too small, subnormals included.

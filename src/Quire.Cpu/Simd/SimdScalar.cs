@@ -22,6 +22,12 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float LoadBFloat16(ushort* source) => FloatConversions.BFloat16ToSingle(*source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadEvenBFloat16(ushort* source) => FloatConversions.BFloat16ToSingle(source[0]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadOddBFloat16(ushort* source) => FloatConversions.BFloat16ToSingle(source[1]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadHalf(ushort* source) => FloatConversions.HalfToSingle(*source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
