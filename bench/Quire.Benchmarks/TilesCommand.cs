@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Intrinsics;
 using Quire.Cpu.Kernels;
@@ -51,26 +50,34 @@ internal static unsafe class TilesCommand
                 }
             }),
         };
-        var best = new double[variants.Count];
-        Array.Fill(best, double.MaxValue);
+        var times = new double[variants.Count][];
+        for (int i = 0; i < times.Length; i++)
+        {
+            times[i] = new double[Rounds];
+        }
+
         for (int round = 0; round < Rounds; round++)
         {
             for (int i = 0; i < variants.Count; i++)
             {
-                long start = Stopwatch.GetTimestamp();
+                double start = ThreadClock.Seconds();
                 for (int call = 0; call < Calls; call++)
                 {
                     variants[i].Run();
                 }
 
-                best[i] = Math.Min(best[i], Stopwatch.GetElapsedTime(start).TotalSeconds / Calls);
+                times[i][round] = (ThreadClock.Seconds() - start) / Calls;
             }
         }
 
         for (int i = 0; i < variants.Count; i++)
         {
+            Array.Sort(times[i]);
             double flops = 2.0 * variants[i].Products * Length;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{variants[i].Name,-22}{best[i] * 1e9,9:F0} ns{flops / best[i] / 1e9,9:F1} GFLOP/s"));
+            double median = times[i][Rounds / 2];
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{variants[i].Name,-22}{median * 1e9,9:F0} ns{flops / median / 1e9,9:F1} GFLOP/s, best {flops / times[i][0] / 1e9,6:F1}"));
         }
 
         return 0;

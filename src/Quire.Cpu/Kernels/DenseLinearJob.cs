@@ -20,6 +20,9 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     private const int TokenBlockBytes = 256 * 1024;
 
     private const int ChunkColumns = DenseLinear<TSimd, TVector>.ChunkColumns;
+
+    /// <summary>Tokens whose chunks of x have that size: whole tiles of three and of four.</summary>
+    private const int BlockTokens = TokenBlockBytes / sizeof(float) / ChunkColumns / 12 * 12;
     private const int CacheLine = 64;
 
     /// <summary>Floats from one expanded row to the next: off a power of two, so that the rows fall on different cache sets.</summary>
@@ -96,7 +99,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
 
         // With all of x in the cache, weights are best read row by row; otherwise a chunk of x is kept while all rows pass.
         bool wholeRows = (long)job.Tokens * job.XStride * sizeof(float) <= TokenBlockBytes;
-        int blockTokens = wholeRows ? job.Tokens : TokenBlockBytes / sizeof(float) / Math.Min(ChunkColumns, job.InFeatures) / 12 * 12;
+        int blockTokens = wholeRows ? job.Tokens : BlockTokens;
         int inner = wholeRows ? chunks : groups;
         int steps = chunks * groups;
         for (int token = 0; token < job.Tokens; token += blockTokens)
@@ -168,7 +171,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
 
             AddSums(in job, sums, token + t, columns, output, rows, k);
             t += columns;
-            if (tokens > 3)
+            if (tokens > 4)
             {
                 int until = (int)((long)lines * t / tokens);
                 Prefetch(next, rowBytes, lines / groupRows, fetched, until);
@@ -177,7 +180,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
         }
     }
 
-    /// <summary>Asks for the cache lines [begin, end) of some rows, counted row by row.</summary>
+    /// <summary>Asks for the cache lines [begin, end) of some rows, counted row by row, to come to the second-level cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* rows, nint rowBytes, int linesPerRow, int begin, int end)
     {
@@ -186,7 +189,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
             for (int line = begin; line < end; line++)
             {
                 int row = line / linesPerRow;
-                Sse.Prefetch0(rows + row * rowBytes + (line - row * linesPerRow) * CacheLine);
+                Sse.Prefetch1(rows + row * rowBytes + (line - row * linesPerRow) * CacheLine);
             }
         }
     }
