@@ -36,6 +36,9 @@ public sealed record MachineLimits(double ReadBytesPerSecond, double FlopsPerSec
     {
         using var memory = new HostMemory();
         var read = new ReadJob<TSimd, TVector> { Data = (byte*)memory.AllocateBytes(BufferBytes) };
+
+        // Pages that were never written may all be one page of zeros, which the cache holds.
+        new Span<byte>(read.Data, checked((int)BufferBytes)).Fill(1);
         var multiply = new MultiplyJob<TSimd, TVector>();
         double bytesPerSecond = 0;
         double flopsPerSecond = 0;
