@@ -16,20 +16,17 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
-    /// <summary>Bytes of x that should stay in the second-level cache while weights pass by.</summary>
-    private const int TokenBlockBytes = 256 * 1024;
+    /// <summary>Rows of weights that are multiplied with all tokens before the next: whole groups of three and of four.</summary>
+    private const int BlockRows = 48;
 
     private const int ChunkColumns = DenseLinear<TSimd, TVector>.ChunkColumns;
-
-    /// <summary>Tokens whose chunks of x have that size: whole tiles of three and of four.</summary>
-    private const int BlockTokens = TokenBlockBytes / sizeof(float) / ChunkColumns / 12 * 12;
     private const int CacheLine = 64;
 
     /// <summary>Floats from one expanded row to the next: off a power of two, so that the rows fall on different cache sets.</summary>
     private const int PanelStride = ChunkColumns + 16;
 
-    /// <summary>Scratch memory of one worker: four expanded rows.</summary>
-    public const long ScratchBytes = 4L * PanelStride * sizeof(float);
+    /// <summary>Scratch memory of one worker: a block of expanded rows.</summary>
+    public const long ScratchBytes = (long)BlockRows * PanelStride * sizeof(float);
 
     public DenseRows* Parts;
     public int PartCount;
@@ -85,6 +82,10 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
         }
     }
 
+    /// <summary>
+    /// Goes through the rows in blocks, through a block in chunks of columns, through a chunk in tiles of tokens, and through those in
+    /// groups of rows: a tile of x stays in the first-level cache and a block of weights in the second.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TElement>(
         ref readonly DenseLinearJob<TSimd, TVector> job, float* x, float* panel, byte* weights, int output, int count)
@@ -92,105 +93,83 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     {
         nint rowBytes = (nint)job.InFeatures * TElement.Size;
 
-        // Tiles of 3 rows and 4 tokens, or of 4 rows and 3 tokens: whichever leaves no token over.
-        int groupRows = job.Tokens % 4 == 0 ? 3 : 4;
-        int chunks = (job.InFeatures + ChunkColumns - 1) / ChunkColumns;
-        int groups = (count + groupRows - 1) / groupRows;
-
-        // With all of x in the cache, weights are best read row by row; otherwise a chunk of x is kept while all rows pass.
-        bool wholeRows = (long)job.Tokens * job.XStride * sizeof(float) <= TokenBlockBytes;
-        int blockTokens = wholeRows ? job.Tokens : BlockTokens;
-        int inner = wholeRows ? chunks : groups;
-        int steps = chunks * groups;
-        for (int token = 0; token < job.Tokens; token += blockTokens)
+        // One tile of tokens uses each weight once, so that rows are best read from end to end.
+        int blockRows = job.Tokens > 3 ? BlockRows : 4;
+        for (int row = 0; row < count; row += blockRows)
         {
-            int tokens = Math.Min(blockTokens, job.Tokens - token);
-            for (int step = 0; step < steps; step++)
+            int rows = Math.Min(blockRows, count - row);
+            byte* block = weights + row * rowBytes;
+            for (int k = 0; k < job.InFeatures; k += ChunkColumns)
             {
-                int i = step / inner;
-                int j = step - i * inner;
-                int group = wholeRows ? i : j;
-                int chunk = wholeRows ? j : i;
+                byte* chunk = block + (nint)k * TElement.Size;
+                bool last = k + ChunkColumns >= job.InFeatures;
+                byte* next = last ? block + blockRows * rowBytes : chunk + ChunkColumns * TElement.Size;
+                if (typeof(TElement) == typeof(F16Element) && job.Tokens > 3)
+                {
+                    int length = Math.Min(ChunkColumns, job.InFeatures - k);
+                    for (int r = 0; r < rows; r++)
+                    {
+                        RowConversion<TSimd, TVector, TElement>.Expand(chunk + r * rowBytes, panel + r * PanelStride, length);
+                    }
 
-                // The next group's weights are fetched while this one is multiplied; past the last they are fetched in vain.
-                byte* here = weights + group * groupRows * rowBytes + (nint)chunk * ChunkColumns * TElement.Size;
-                byte* next = wholeRows && chunk + 1 < chunks ? here + ChunkColumns * TElement.Size
-                    : wholeRows ? weights + (group + 1) * groupRows * rowBytes
-                    : here + groupRows * rowBytes;
-                MultiplyGroup<TElement>(
-                    in job, x, panel, here, next, output + group * groupRows, Math.Min(groupRows, count - group * groupRows), chunk, token, tokens);
+                    MultiplyBlock<F32Element>(in job, x, (byte*)panel, PanelStride * sizeof(float), null, output + row, rows, k);
+                }
+                else
+                {
+                    MultiplyBlock<TElement>(in job, x, chunk, rowBytes, job.Tokens > 4 ? next : null, output + row, rows, k);
+                }
             }
         }
     }
 
-    /// <summary>Multiplies one chunk of a group of rows with a block of tokens.</summary>
+    /// <summary>Multiplies one chunk of a block of rows with all tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    private static void MultiplyGroup<TElement>(
-        ref readonly DenseLinearJob<TSimd, TVector> job,
-        float* x,
-        float* panel,
-        byte* weights,
-        byte* next,
-        int output,
-        int rows,
-        int chunk,
-        int token,
-        int tokens)
+    private static void MultiplyBlock<TElement>(
+        ref readonly DenseLinearJob<TSimd, TVector> job, float* x, byte* weights, nint rowBytes, byte* next, int output, int rows, int k)
         where TElement : struct, IElement
     {
         float* sums = stackalloc float[16];
-        int k = chunk * ChunkColumns;
         int length = Math.Min(ChunkColumns, job.InFeatures - k);
-        nint rowBytes = (nint)job.InFeatures * TElement.Size;
-        bool expands = typeof(TElement) == typeof(F16Element) && tokens > 3;
-        if (expands)
-        {
-            for (int r = 0; r < rows; r++)
-            {
-                RowConversion<TSimd, TVector, TElement>.Expand(weights + r * rowBytes, panel + r * PanelStride, length);
-            }
-        }
 
+        // Tiles of 3 rows and 4 tokens, or of 4 rows and 3 tokens: whichever leaves no token over.
         int groupRows = job.Tokens % 4 == 0 ? 3 : 4;
-        int lines = (length * TElement.Size + CacheLine - 1) / CacheLine * groupRows;
-        int fetched = 0;
-        for (int t = 0; t < tokens;)
+        int lines = (length * TElement.Size + CacheLine - 1) / CacheLine;
+        int tiles = (job.Tokens + 2) / (7 - groupRows) * ((rows + groupRows - 1) / groupRows);
+        int linesPerTile = next == null ? 0 : (lines * rows + tiles - 1) / tiles;
+        int line = 0;
+        int columns;
+        for (int token = 0; token < job.Tokens; token += columns)
         {
-            int left = tokens - t;
-            int columns = groupRows == 3 ? 4 : left == 4 ? 2 : Math.Min(3, left);
-            float* start = x + (token + t) * job.XStride + k;
-            if (expands)
+            int left = job.Tokens - token;
+            columns = groupRows == 3 ? 4 : left == 4 ? 2 : Math.Min(3, left);
+            float* start = x + token * job.XStride + k;
+            for (int row = 0; row < rows; row += groupRows)
             {
-                Tile<F32Element>((byte*)panel, PanelStride * sizeof(float), rows, start, job.XStride, columns, length, sums);
-            }
-            else
-            {
-                Tile<TElement>(weights, rowBytes, rows, start, job.XStride, columns, length, sums);
-            }
+                int group = Math.Min(groupRows, rows - row);
+                Tile<TElement>(weights + row * rowBytes, rowBytes, group, start, job.XStride, columns, length, sums);
+                AddSums(in job, sums, token, columns, output + row, group, k);
 
-            AddSums(in job, sums, token + t, columns, output, rows, k);
-            t += columns;
-            if (tokens > 4)
-            {
-                int until = (int)((long)lines * t / tokens);
-                Prefetch(next, rowBytes, lines / groupRows, fetched, until);
-                fetched = until;
+                // The next block of weights comes to the second-level cache meanwhile; past the last one it comes in vain.
+                for (int fetched = 0; fetched < linesPerTile; fetched++)
+                {
+                    Prefetch(next + line * CacheLine);
+                    if (++line == lines)
+                    {
+                        line = 0;
+                        next += rowBytes;
+                    }
+                }
             }
         }
     }
 
-    /// <summary>Asks for the cache lines [begin, end) of some rows, counted row by row, to come to the second-level cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* rows, nint rowBytes, int linesPerRow, int begin, int end)
+    private static void Prefetch(byte* address)
     {
         if (Sse.IsSupported)
         {
-            for (int line = begin; line < end; line++)
-            {
-                int row = line / linesPerRow;
-                Sse.Prefetch1(rows + row * rowBytes + (line - row * linesPerRow) * CacheLine);
-            }
+            Sse.Prefetch1(address);
         }
     }
 
