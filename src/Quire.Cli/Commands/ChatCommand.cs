@@ -162,7 +162,7 @@ internal sealed class ChatCommand : CliCommand
         public string Statistics() => _turns == 0 ? "nothing was asked yet" : string.Create(CultureInfo.InvariantCulture,
             $"{_turns} answers; the last: {_lastPromptTokens} tokens in ({_last.CachedTokens} from the cache), {_lastOutputTokens} out, first after {_last.TimeToFirstTokenSeconds * 1000:0} ms, then {_last.TimePerOutputTokenSeconds * 1000:0.0} ms each");
 
-        private static JsonArray Begin(string? system) => system is null ? [] : [Message("system", system)];
+        private static JsonArray Begin(string? system) => system is null ? [] : new JsonArray(Message("system", system));
 
         private static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };
     }
