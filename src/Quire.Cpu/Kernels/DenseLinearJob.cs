@@ -1,7 +1,6 @@
 using System;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Quire.Cpu.Simd;
 using Quire.Tensors;
 
@@ -20,7 +19,6 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     private const int BlockRows = 48;
 
     private const int ChunkColumns = DenseLinear<TSimd, TVector>.ChunkColumns;
-    private const int CacheLine = 64;
 
     /// <summary>Floats from one expanded row to the next: off a power of two, so that the rows fall on different cache sets.</summary>
     private const int PanelStride = ChunkColumns + 16;
@@ -84,7 +82,8 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
 
     /// <summary>
     /// Goes through the rows in blocks, through a block in chunks of columns, through a chunk in tiles of tokens, and through those in
-    /// groups of rows: a tile of x stays in the first-level cache and a block of weights in the second.
+    /// groups of rows: a tile of x stays in the first-level cache and a block of weights in the second. Fetching weights ahead in software
+    /// was tried: it slows up to eight tokens down and gains nothing beyond.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TElement>(
@@ -102,8 +101,6 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
             for (int k = 0; k < job.InFeatures; k += ChunkColumns)
             {
                 byte* chunk = block + (nint)k * TElement.Size;
-                bool last = k + ChunkColumns >= job.InFeatures;
-                byte* next = last ? block + blockRows * rowBytes : chunk + ChunkColumns * TElement.Size;
                 if (typeof(TElement) == typeof(F16Element) && job.Tokens > 3)
                 {
                     int length = Math.Min(ChunkColumns, job.InFeatures - k);
@@ -112,11 +109,11 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
                         RowConversion<TSimd, TVector, TElement>.Expand(chunk + r * rowBytes, panel + r * PanelStride, length);
                     }
 
-                    MultiplyBlock<F32Element>(in job, x, (byte*)panel, PanelStride * sizeof(float), null, output + row, rows, k);
+                    MultiplyBlock<F32Element>(in job, x, (byte*)panel, PanelStride * sizeof(float), output + row, rows, k);
                 }
                 else
                 {
-                    MultiplyBlock<TElement>(in job, x, chunk, rowBytes, job.Tokens > 4 ? next : null, output + row, rows, k);
+                    MultiplyBlock<TElement>(in job, x, chunk, rowBytes, output + row, rows, k);
                 }
             }
         }
@@ -126,7 +123,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
     private static void MultiplyBlock<TElement>(
-        ref readonly DenseLinearJob<TSimd, TVector> job, float* x, byte* weights, nint rowBytes, byte* next, int output, int rows, int k)
+        ref readonly DenseLinearJob<TSimd, TVector> job, float* x, byte* weights, nint rowBytes, int output, int rows, int k)
         where TElement : struct, IElement
     {
         float* sums = stackalloc float[16];
@@ -134,10 +131,6 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
 
         // Tiles of 3 rows and 4 tokens, or of 4 rows and 3 tokens: whichever leaves no token over.
         int groupRows = job.Tokens % 4 == 0 ? 3 : 4;
-        int lines = (length * TElement.Size + CacheLine - 1) / CacheLine;
-        int tiles = (job.Tokens + 2) / (7 - groupRows) * ((rows + groupRows - 1) / groupRows);
-        int linesPerTile = next == null ? 0 : (lines * rows + tiles - 1) / tiles;
-        int line = 0;
         int columns;
         for (int token = 0; token < job.Tokens; token += columns)
         {
@@ -149,27 +142,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
                 int group = Math.Min(groupRows, rows - row);
                 Tile<TElement>(weights + row * rowBytes, rowBytes, group, start, job.XStride, columns, length, sums);
                 AddSums(in job, sums, token, columns, output + row, group, k);
-
-                // The next block of weights comes to the second-level cache meanwhile; past the last one it comes in vain.
-                for (int fetched = 0; fetched < linesPerTile; fetched++)
-                {
-                    Prefetch(next + line * CacheLine);
-                    if (++line == lines)
-                    {
-                        line = 0;
-                        next += rowBytes;
-                    }
-                }
             }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* address)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch1(address);
         }
     }
 
