@@ -90,7 +90,10 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) 
         Debug.Assert(x.Rows == y.Rows && x.Columns == y.Columns);
         var kernel = new AddKernel<TSimd, TVector>
         {
-            X = new FloatRows(x), Y = new FloatRows(y), Columns = x.Columns, Scale = scale,
+            X = new FloatRows(x),
+            Y = new FloatRows(y),
+            Columns = x.Columns,
+            Scale = scale,
         };
         RunRows(in kernel, x.Rows, x.Columns);
     }
@@ -203,7 +206,9 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) 
     {
         var kernel = new GatedKernel<TSimd, TVector, TActivation>
         {
-            GateUp = new FloatRows(gateUp), Y = new FloatRows(y), Inner = y.Columns,
+            GateUp = new FloatRows(gateUp),
+            Y = new FloatRows(y),
+            Inner = y.Columns,
         };
         RunRows(in kernel, y.Rows, 4 * y.Columns);
     }

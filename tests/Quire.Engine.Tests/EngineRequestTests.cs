@@ -146,7 +146,9 @@ public class EngineRequestTests(QuillEngine fixture) : IClassFixture<QuillEngine
         RequestOutput second = await Submit(prompt, new SamplingParams { Temperature = 0, MaxTokens = 12 }).CompleteAsync();
         RequestOutput salted = await _engine.Submit(new GenerationRequest
         {
-            Prompt = prompt, Sampling = new SamplingParams { Temperature = 0, MaxTokens = 12 }, CacheSalt = "other tenant",
+            Prompt = prompt,
+            Sampling = new SamplingParams { Temperature = 0, MaxTokens = 12 },
+            CacheSalt = "other tenant",
         }).CompleteAsync();
         Assert.Equal((first.PromptTokenIds.Count - 1) / 16 * 16, second.Metrics!.CachedTokens);
         Assert.Equal(0, salted.Metrics!.CachedTokens);
@@ -213,7 +215,8 @@ public class EngineRequestTests(QuillEngine fixture) : IClassFixture<QuillEngine
     {
         QuireException refused = Assert.Throws<QuireException>(() => _engine.Submit(new GenerationRequest
         {
-            Prompt = Prompt.FromTokens([1, token]), Sampling = new SamplingParams(),
+            Prompt = Prompt.FromTokens([1, token]),
+            Sampling = new SamplingParams(),
         }));
         Assert.Contains($"Token id {token} is out of vocabulary", refused.Message, StringComparison.Ordinal);
     }

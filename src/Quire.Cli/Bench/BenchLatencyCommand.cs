@@ -59,7 +59,12 @@ internal sealed class BenchLatencyCommand : BenchCommand
 
         var sampling = new SamplingParams
         {
-            N = call.Parsed.GetValue(_n), Temperature = 1.0, TopP = 1.0, IgnoreEos = true, Detokenize = engine.HasTokenizer && !call.Parsed.GetValue(_noText), Seed = seed,
+            N = call.Parsed.GetValue(_n),
+            Temperature = 1.0,
+            TopP = 1.0,
+            IgnoreEos = true,
+            Detokenize = engine.HasTokenizer && !call.Parsed.GetValue(_noText),
+            Seed = seed,
         };
         for (int i = 0; i < call.Parsed.GetValue(_warmup); i++)
             await OfflineBench.RunAsync(engine, requests, sampling, cancellationToken).ConfigureAwait(false);

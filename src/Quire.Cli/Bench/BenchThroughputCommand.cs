@@ -68,7 +68,12 @@ internal sealed class BenchThroughputCommand : BenchCommand
             engine.Model.VocabularySize);
         var sampling = new SamplingParams
         {
-            N = call.Parsed.GetValue(_n), Temperature = 1.0, TopP = 1.0, IgnoreEos = true, Detokenize = engine.HasTokenizer && !call.Parsed.GetValue(_noText), Seed = seed,
+            N = call.Parsed.GetValue(_n),
+            Temperature = 1.0,
+            TopP = 1.0,
+            IgnoreEos = true,
+            Detokenize = engine.HasTokenizer && !call.Parsed.GetValue(_noText),
+            Seed = seed,
         };
         int warmups = Math.Min(call.Parsed.GetValue(_warmups), requests.Count);
         if (warmups > 0)

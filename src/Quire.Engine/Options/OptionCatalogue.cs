@@ -102,8 +102,14 @@ public static partial class OptionCatalogue
     private static OptionDescriptor Choice(OptionGroup group, string name, string defaultText, string[] choices, string help, string[]? refused = null) =>
         new()
         {
-            Name = name, Group = group, Kind = OptionKind.Choice, Default = defaultText, Choices = choices, RefusedChoices = refused ?? [],
-            Help = help, Scope = ScopeOf(group),
+            Name = name,
+            Group = group,
+            Kind = OptionKind.Choice,
+            Default = defaultText,
+            Choices = choices,
+            RefusedChoices = refused ?? [],
+            Help = help,
+            Scope = ScopeOf(group),
         };
 
     private static OptionDescriptor Hint(this OptionDescriptor option, string note) => option with { Effect = OptionEffect.Hint, Note = note };

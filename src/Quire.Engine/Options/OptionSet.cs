@@ -228,7 +228,12 @@ public sealed class OptionSet : IEquatable<OptionSet>
             return null;
         var shape = new OptionDescriptor
         {
-            Name = retired.Name, Group = OptionGroup.Model, Kind = retired.Kind, Default = "none", Help = retired.Note, Minimum = retired.Minimum,
+            Name = retired.Name,
+            Group = OptionGroup.Model,
+            Kind = retired.Kind,
+            Default = "none",
+            Help = retired.Note,
+            Minimum = retired.Minimum,
         };
         if (!OptionValue.TryParse(shape, text, out object value, out string problem))
             return new OptionProblem(ErrorCodes.InvalidOption, retired.Name, problem);

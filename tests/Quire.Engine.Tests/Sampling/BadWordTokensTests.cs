@@ -10,12 +10,18 @@ public class BadWordTokensTests
     /// <summary>Words are tokens 1 to 99, with a space before them 101 to 199; a space alone is 100.</summary>
     private static readonly Dictionary<string, int[]> Vocabulary = new()
     {
-        ["cat"] = [1], [" cat"] = [101],
-        ["dog"] = [2], [" dog"] = [100, 2],
-        ["hot dog"] = [3, 2], [" hot dog"] = [103, 2],
-        ["same"] = [4], [" same"] = [4],
-        ["nothing"] = [], [" nothing"] = [],
-        ["far"] = [900], [" far"] = [900, 1],
+        ["cat"] = [1],
+        [" cat"] = [101],
+        ["dog"] = [2],
+        [" dog"] = [100, 2],
+        ["hot dog"] = [3, 2],
+        [" hot dog"] = [103, 2],
+        ["same"] = [4],
+        [" same"] = [4],
+        ["nothing"] = [],
+        [" nothing"] = [],
+        ["far"] = [900],
+        [" far"] = [900, 1],
     };
 
     [Fact]

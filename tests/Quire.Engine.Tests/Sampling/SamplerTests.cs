@@ -219,7 +219,10 @@ public class SamplerTests
             "penalties" => new SamplingParams { RepetitionPenalty = 1.1, FrequencyPenalty = 0.1, PresencePenalty = 0.1, MaxTokens = 500 },
             _ => new SamplingParams
             {
-                AllowedTokenIds = [.. Enumerable.Range(0, 900)], MinTokens = 400, MaxTokens = 500, StopTokenIds = [5],
+                AllowedTokenIds = [.. Enumerable.Range(0, 900)],
+                MinTokens = 400,
+                MaxTokens = 500,
+                StopTokenIds = [5],
                 LogitBias = new System.Collections.Generic.Dictionary<int, float> { [7] = 3 },
             },
         };

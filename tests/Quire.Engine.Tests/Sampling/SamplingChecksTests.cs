@@ -42,7 +42,11 @@ public class SamplingChecksTests
     {
         var sampling = new SamplingParams
         {
-            Logprobs = 20, PromptLogprobs = 0, StopTokenIds = [99], AllowedTokenIds = [0, 99], MinP = 0.1,
+            Logprobs = 20,
+            PromptLogprobs = 0,
+            StopTokenIds = [99],
+            AllowedTokenIds = [0, 99],
+            MinP = 0.1,
             LogitBias = new Dictionary<int, float> { [0] = 1 },
         };
         Assert.Null(SamplingChecks.Validate(sampling, 100));
