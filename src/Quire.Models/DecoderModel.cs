@@ -84,7 +84,7 @@ public sealed class DecoderModel : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxLogitRows, 1);
         DType type = ModelDType.Resolve(options.DType, config);
         ModelDefinition definition = ArchitectureRegistry.Define(config, type);
-        int maxModelLength = options.MaxModelLength ?? ModelLength.Derive(config, null).Length;
+        int maxModelLength = options.MaxModelLength ?? ModelLength.Of(config).Default;
         var host = new HostMemory();
         IWeightSource? source = null;
         try

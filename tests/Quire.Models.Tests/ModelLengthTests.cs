@@ -21,61 +21,47 @@ public class ModelLengthTests
     [InlineData("""{"max_position_embeddings": 512, "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2}, "sliding_attention": {"rope_type": "default"}}}""", 1024)]
     [InlineData("{}", 2048)]
     public void The_length_is_derived_from_the_configuration(string json, int expected) =>
-        Assert.Equal(expected, ModelLength.Derive(HfConfig.Parse(json), null).Length);
+        Assert.Equal(expected, ModelLength.Of(HfConfig.Parse(json)).Default);
 
     [Fact]
-    public void Minus_one_asks_for_what_fits_up_to_the_models_own_length()
+    public void The_key_that_decides_is_named()
     {
-        ModelLength length = ModelLength.Derive(HfConfig.Parse("""{"max_position_embeddings": 4096}"""), ModelLength.Auto);
-        Assert.True(length.FitMemory);
-        Assert.Equal(4096, length.Length);
+        ModelLength length = ModelLength.Of(HfConfig.Parse("""{"max_position_embeddings": 4096, "seq_length": 1024}"""));
+        Assert.Equal("seq_length", length.Key);
+        Assert.Null(length.ModelMaxLength);
+        Assert.Equal(9000, ModelLength.Of(HfConfig.Parse("""{"max_position_embeddings": 4096, "model_max_length": 9000}""")).ModelMaxLength);
     }
 
     [Fact]
-    public void A_shorter_length_is_taken_and_a_longer_one_refused_with_both_numbers()
+    public void LongRope_may_be_used_up_to_its_long_length_but_keeps_to_the_short_one()
     {
-        HfConfig config = HfConfig.Parse("""{"max_position_embeddings": 4096}""");
-        Assert.Equal(100, ModelLength.Derive(config, 100).Length);
-        Assert.Equal(4096, ModelLength.Derive(config, 4096).Length);
-        string message = Assert.Throws<CheckpointException>(() => ModelLength.Derive(config, 4097)).Message;
-        Assert.Contains(
-            "User-specified max_model_len (4097) is greater than the derived max_model_len (max_position_embeddings=4096 or model_max_length=None in model's config.json)",
-            message,
-            StringComparison.Ordinal);
-        ModelLength allowed = ModelLength.Derive(config, 4097, allowLonger: true);
-        Assert.Equal(4097, allowed.Length);
-        Assert.NotNull(allowed.Warning);
+        ModelLength length = ModelLength.Of(HfConfig.Parse(
+            """{"max_position_embeddings": 131072, "original_max_position_embeddings": 4096, "rope_scaling": {"type": "longrope", "long_factor": [], "short_factor": []}}"""));
+        Assert.Equal(131072, length.Derived);
+        Assert.Equal(4096, length.Default);
     }
 
     [Fact]
-    public void LongRope_may_be_used_up_to_its_long_length_when_asked()
+    public void Without_any_key_there_is_a_warning()
     {
-        HfConfig config = HfConfig.Parse(
-            """{"max_position_embeddings": 131072, "original_max_position_embeddings": 4096, "rope_scaling": {"type": "longrope", "long_factor": [], "short_factor": []}}""");
-        Assert.Equal(131072, ModelLength.Derive(config, 131072).Length);
-        Assert.Throws<CheckpointException>(() => ModelLength.Derive(config, 131073));
-    }
-
-    [Fact]
-    public void Without_any_key_the_users_length_is_not_checked_and_the_default_is_warned_about()
-    {
-        HfConfig config = HfConfig.Parse("{}");
-        Assert.Equal(9999, ModelLength.Derive(config, 9999).Length);
-        Assert.Contains("2048", ModelLength.Derive(config, null).Warning, StringComparison.Ordinal);
+        ModelLength length = ModelLength.Of(HfConfig.Parse("{}"));
+        Assert.Null(length.Key);
+        Assert.Contains("2048", length.Warning, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_null_factor_counts_as_one_and_is_warned_about()
     {
         HfConfig config = HfConfig.Parse("""{"max_position_embeddings": 4096, "rope_parameters": {"rope_type": "linear", "factor": null}}""");
-        ModelLength length = ModelLength.Derive(config, null);
-        Assert.Equal(4096, length.Length);
+        ModelLength length = ModelLength.Of(config);
+        Assert.Equal(4096, length.Default);
         Assert.NotNull(length.Warning);
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(-2)]
-    public void A_length_below_one_is_refused(int requested) =>
-        Assert.Throws<CheckpointException>(() => ModelLength.Derive(HfConfig.Parse("""{"max_position_embeddings": 4096}"""), requested));
+    [InlineData("0")]
+    [InlineData("-2")]
+    [InlineData("\"long\"")]
+    public void A_length_that_cannot_be_is_refused(string value) =>
+        Assert.Throws<CheckpointException>(() => ModelLength.Of(HfConfig.Parse($$"""{"max_position_embeddings": {{value}}}""")));
 }

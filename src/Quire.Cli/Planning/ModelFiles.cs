@@ -35,7 +35,7 @@ internal sealed class ModelFiles
         try
         {
             HfConfig config = HfConfig.Load(path, overrides);
-            return new ModelFiles(path, config, ModelFacts.FromConfig(config.Json));
+            return new ModelFiles(path, config, ModelFacts.Of(config));
         }
         catch (CheckpointException failure)
         {

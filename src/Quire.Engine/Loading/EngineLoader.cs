@@ -58,7 +58,7 @@ internal static class EngineLoader
         DeviceInfo device = backend.Device;
         var facts = new DeviceFacts(
             device.Name.StartsWith("cuda", StringComparison.Ordinal) ? "cuda" : "cpu", device.Description, device.TotalMemoryBytes, device.AvailableMemoryBytes);
-        ResolvedOptions? options = OptionResolver.TryResolve(asked, ModelFacts.FromConfig(config.Json), facts, use, out OptionProblem? problem);
+        ResolvedOptions? options = OptionResolver.TryResolve(asked, ModelFacts.Of(config), facts, use, out OptionProblem? problem);
         return options ?? throw new QuireException(problem!.Code, ErrorKind.Usage, problem.Message, problem.Option);
     }
 

@@ -1,17 +1,11 @@
 using System;
-using System.Text.Json;
+using Quire.Models.Config;
 
 namespace Quire.Engine.Options;
 
 /// <summary>What the defaults of options depend on in a model: read from its config.json alone.</summary>
 public sealed record ModelFacts
 {
-    private static readonly string[] LengthKeys =
-    [
-        "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", "max_target_positions",
-        "max_sequence_length", "max_seq_length", "seq_len",
-    ];
-
     private const int LengthWithoutKey = 2048;
 
     /// <summary>config.json's <c>model_type</c>; empty when absent.</summary>
@@ -38,75 +32,26 @@ public sealed record ModelFacts
     /// <summary>config.json's <c>quantization_config.quant_method</c>; null for plain weights.</summary>
     public string? QuantizationMethod { get; init; }
 
-    /// <summary>Reads a config.json; of a multi-part model the text part counts.</summary>
-    public static ModelFacts FromConfig(JsonElement config)
+    /// <summary>What nobody set is told to the user in this line; null when config.json says everything.</summary>
+    public string? Warning { get; init; }
+
+    /// <exception cref="Quire.Models.CheckpointException">config.json has values that cannot be.</exception>
+    public static ModelFacts Of(HfConfig config)
     {
-        JsonElement text = config.TryGetProperty("text_config", out JsonElement part) && part.ValueKind == JsonValueKind.Object ? part : config;
-        (int derived, string? key, int? unset) = DeriveLength(text, Text(config, "model_type") ?? "");
+        ArgumentNullException.ThrowIfNull(config);
+        ModelLength length = ModelLength.Of(config);
         return new ModelFacts
         {
-            ModelType = Text(config, "model_type") ?? "",
-            CheckpointDType = Text(text, "dtype") ?? Text(text, "torch_dtype") ?? Text(config, "dtype") ?? Text(config, "torch_dtype") ?? "float32",
-            DerivedMaxModelLen = derived,
-            DerivedMaxModelLenKey = key,
-            DefaultMaxModelLen = unset ?? derived,
-            ModelMaxLength = Integer(text, "model_max_length"),
-            VocabularySize = Integer(text, "vocab_size") ?? 0,
-            QuantizationMethod = config.TryGetProperty("quantization_config", out JsonElement quantization) ? Text(quantization, "quant_method") : null,
+            ModelType = config.ModelType,
+            CheckpointDType = config.DTypeName ?? "float32",
+            DerivedMaxModelLen = length.Derived,
+            DerivedMaxModelLenKey = length.Key,
+            DefaultMaxModelLen = length.Default,
+            ModelMaxLength = length.ModelMaxLength,
+            VocabularySize = config.Text.OptionalInt32("vocab_size", 1, int.MaxValue) ?? 0,
+            QuantizationMethod = config.Root.Section("quantization_config")?.String("quant_method"),
+            Warning = length.Warning,
         };
-    }
-
-    private static (int Derived, string? Key, int? Unset) DeriveLength(JsonElement config, string modelType)
-    {
-        int? smallest = null;
-        string? found = null;
-        foreach (string key in LengthKeys)
-        {
-            if (Integer(config, key) is { } value && (smallest is null || value < smallest))
-                (smallest, found) = (value, key);
-        }
-
-        if (Integer(config, "model_max_length") is { } own)
-            (smallest, found) = (own, "model_max_length");
-        if (smallest is not { } length)
-            return (LengthWithoutKey, null, null);
-
-        if (RopeScaling(config) is not { } rope)
-            return (length, found, null);
-        string type = Text(rope, "rope_type") ?? Text(rope, "type") ?? "default";
-        int? original = Integer(rope, "original_max_position_embeddings") ?? Integer(config, "original_max_position_embeddings");
-        if (type is "su" or "longrope")
-            return (length, found, original);
-        if (type is "llama3" or "default" or "mrope" || modelType.StartsWith("gemma3", StringComparison.Ordinal))
-            return (length, found, null);
-        double factor = rope.TryGetProperty("factor", out JsonElement f) && f.ValueKind == JsonValueKind.Number ? f.GetDouble() : 1.0;
-        if (type == "yarn" && original is { } yarnBase)
-            length = yarnBase;
-        return ((int)Math.Min(int.MaxValue, length * factor), found, null);
-    }
-
-    private static JsonElement? RopeScaling(JsonElement config)
-    {
-        foreach (string key in (ReadOnlySpan<string>)["rope_parameters", "rope_scaling"])
-        {
-            if (config.TryGetProperty(key, out JsonElement rope) && rope.ValueKind == JsonValueKind.Object)
-                return rope;
-        }
-
-        return null;
-    }
-
-    private static string? Text(JsonElement owner, string key) =>
-        owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.String
-            ? value.GetString() : null;
-
-    private static int? Integer(JsonElement owner, string key)
-    {
-        if (owner.ValueKind != JsonValueKind.Object || !owner.TryGetProperty(key, out JsonElement value) || value.ValueKind != JsonValueKind.Number)
-            return null;
-
-        // A tokenizer's "no limit" (1e30) written as a float is no length.
-        return value.TryGetInt32(out int number) && number > 0 ? number : null;
     }
 }
 

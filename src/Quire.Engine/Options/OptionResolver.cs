@@ -127,8 +127,8 @@ public static class OptionResolver
         if (asked is null or -1)
         {
             int length = asked is null ? model.DefaultMaxModelLen : model.DerivedMaxModelLen;
-            if (model.DerivedMaxModelLenKey is null)
-                warnings.Add($"config.json names no maximum length; max_model_len is set to {length}");
+            if (model.Warning is not null)
+                warnings.Add(model.Warning);
             why["max_model_len"] = (Text(length), OptionOrigin.Model, fit ? $"at most {length} ({key}), lowered to what the KV cache holds" : key);
             return length;
         }

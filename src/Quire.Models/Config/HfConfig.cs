@@ -18,15 +18,11 @@ public sealed class HfConfig
 
     private HfConfig(JsonElement root)
     {
-        Json = root;
         Root = new ConfigSection(root, FileName);
         Text = Root.Section("text_config") ?? Root;
         Architectures = Root.Strings("architectures") ?? Text.Strings("architectures") ?? [];
         ModelType = Text.String("model_type") ?? Root.String("model_type") ?? "";
     }
-
-    /// <summary>The whole document, overrides included.</summary>
-    public JsonElement Json { get; }
 
     /// <summary>The outermost object.</summary>
     public ConfigSection Root { get; }

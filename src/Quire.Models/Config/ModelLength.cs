@@ -1,18 +1,16 @@
 using System;
-using System.Globalization;
 using Quire.Models.Rope;
 
 namespace Quire.Models.Config;
 
-/// <summary>The longest sequence of a model: vLLM's derivation of max_model_len.</summary>
-/// <param name="Length">Tokens of prompt and output together.</param>
-/// <param name="FitMemory">True when the largest length that fits the cache is asked for; Length is then the upper bound.</param>
+/// <summary>The longest sequence of a model: vLLM's derivation of max_model_len from config.json.</summary>
+/// <param name="Derived">Tokens of prompt and output together that the model can be run with, rotary scaling included.</param>
+/// <param name="Default">What is taken when the user sets no length; less than <paramref name="Derived"/> for LongRope only.</param>
+/// <param name="Key">The key that the length comes from; null when config.json has none, so that the length is a guess.</param>
+/// <param name="ModelMaxLength">config.json's own model_max_length, up to which users may go.</param>
 /// <param name="Warning">What the user should know, or null.</param>
-public sealed record ModelLength(int Length, bool FitMemory, string? Warning)
+public sealed record ModelLength(int Derived, int Default, string? Key, int? ModelMaxLength, string? Warning)
 {
-    /// <summary>What the user writes for "as much as fits".</summary>
-    public const int Auto = -1;
-
     private const int DefaultLength = 2048;
 
     private static readonly string[] Keys =
@@ -21,47 +19,17 @@ public sealed record ModelLength(int Length, bool FitMemory, string? Warning)
         "max_seq_length", "seq_len",
     ];
 
-    /// <summary>Derives the length, or checks the one that the user wants.</summary>
-    /// <param name="config">The model's configuration.</param>
-    /// <param name="requested">Null for the model's own, <see cref="Auto"/>, or a number of tokens.</param>
-    /// <param name="allowLonger">Only warn when the user wants more than the model was made for.</param>
-    /// <exception cref="CheckpointException">The length is below 1 or more than the model was made for.</exception>
-    public static ModelLength Derive(HfConfig config, int? requested, bool allowLonger = false)
+    /// <exception cref="CheckpointException">A length in config.json is not a positive integer.</exception>
+    public static ModelLength Of(HfConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        if (requested < Auto)
-        {
-            throw new CheckpointException(
-                CheckpointProblem.Configuration, $"max_model_len is {requested}, but must be at least 1, or -1 for what fits into memory");
-        }
-
-        if (requested == 0)
-        {
-            throw new CheckpointException(CheckpointProblem.Configuration, "max_model_len is 0, but must be at least 1");
-        }
-
-        string? warning = null;
         (string? key, int? stated) = Shortest(config.Text);
-        if (stated is null)
-        {
-            if (requested > 0)
-            {
-                return new ModelLength(requested.Value, false, null);
-            }
-
-            warning = $"{HfConfig.FileName} has none of the keys that tell the model's longest sequence ({string.Join(", ", Keys)}); "
-                + $"{DefaultLength} tokens are assumed";
-        }
-
+        string? warning = stated is null
+            ? $"{HfConfig.FileName} has none of the keys that tell the model's longest sequence ({string.Join(", ", Keys)}); {DefaultLength} tokens are assumed"
+            : null;
         int derived = Scaled(config, stated ?? DefaultLength, ref warning);
-        if (requested is null or Auto)
-        {
-            return new ModelLength(Own(config.Text, derived), requested == Auto, warning);
-        }
-
-        return requested <= derived
-            ? new ModelLength(requested.Value, false, warning)
-            : Longer(config, requested.Value, derived, key, allowLonger);
+        return new ModelLength(
+            derived, Own(config.Text, derived), key, config.Text.OptionalInt32("model_max_length", 1, int.MaxValue), warning);
     }
 
     /// <summary>The smallest of the keys that are present; model_max_length wins outright.</summary>
@@ -124,26 +92,5 @@ public sealed record ModelLength(int Length, bool FitMemory, string? Warning)
         return text.OptionalInt32("original_max_position_embeddings", 1, int.MaxValue)
             ?? scaling.OptionalInt32("original_max_position_embeddings", 1, int.MaxValue)
             ?? derived;
-    }
-
-    private static ModelLength Longer(HfConfig config, int requested, int derived, string? key, bool allowLonger)
-    {
-        int? limit = config.Text.OptionalInt32("model_max_length", 1, int.MaxValue);
-        if (limit >= requested)
-        {
-            return new ModelLength(requested, false, null);
-        }
-
-        string outright = limit?.ToString(CultureInfo.InvariantCulture) ?? "None";
-        string message = $"User-specified max_model_len ({requested}) is greater than the derived max_model_len ({key ?? "default"}={derived} "
-            + $"or model_max_length={outright} in model's config.json)";
-        if (allowLonger)
-        {
-            return new ModelLength(requested, false, $"{message}; answers beyond {derived} tokens may be useless");
-        }
-
-        throw new CheckpointException(
-            CheckpointProblem.Configuration,
-            $"{message}; lower max_model_len to {derived}, or set VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 to go on at the risk of useless answers");
     }
 }
