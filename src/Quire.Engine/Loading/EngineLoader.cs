@@ -42,6 +42,7 @@ internal static class EngineLoader
             var memory = ModelMemory.From(config, options.DType);
             CachePlan cache = CachePlan.Make(options, backend.Device, backend.ActivationType, memory);
             options = cache.Options;
+            LogPlan(logger, folder, memory, cache);
             Task<TextFiles> text = Task.Run(() => TextFiles.Load(folder, options), cancellationToken);
             DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options), progress);
             cancellationToken.ThrowIfCancellationRequested();
@@ -52,6 +53,20 @@ internal static class EngineLoader
             throw LoadErrors.From(exception);
         }
     }
+
+    /// <summary>Where the memory goes, before any weight is read.</summary>
+    private static void LogPlan(ILogger logger, string folder, ModelMemory memory, CachePlan cache)
+    {
+        MemoryPlan plan = cache.Plan;
+        logger.LogInformation("Loading {Folder}: {Summary}", folder, memory.Summary);
+        logger.LogInformation(
+            "Memory: weights {Weights:F2} GiB, activations {Activations:F2} GiB, KV cache {Cache:F2} GiB ({Blocks} blocks, {Tokens} tokens, {Type}); "
+            + "maximum concurrency for {Length} tokens per request: {Concurrency:F2}x",
+            Gib(memory.WeightBytes), Gib(plan.Budget.ActivationBytes), Gib(plan.CacheBytes), plan.BlockCount, plan.CacheTokens,
+            cache.Shape.Type.DisplayName(), plan.Budget.MaxModelLen, plan.MaxConcurrency);
+    }
+
+    private static double Gib(long bytes) => bytes / (double)(1L << 30);
 
     private static ResolvedOptions Resolve(EngineOptions asked, string folder, HfConfig config, IBackend backend, UsageContext use)
     {
