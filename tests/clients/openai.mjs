@@ -1,3 +1,5 @@
+// OpenAI's client for Node, unchanged but for its base URL. By hand: ./quire serve --port 8124 --api-key secret, then, in a folder of your
+// own, npm install openai and node path/to/openai.mjs. The .NET client has its tests in Quire.Server.Tests.
 import OpenAI from 'openai';
 import assert from 'node:assert';
 const c = new OpenAI({ baseURL: 'http://127.0.0.1:8124/v1', apiKey: 'secret' });
