@@ -112,7 +112,7 @@ internal sealed class BatchBuilder
         request.BlockTable[..used].CopyTo(host[(_blockTables.Start + offset)..]);
     }
 
-    /// <summary>Position p scores the prompt token p + 1, so the prompt's last position scores none.</summary>
+    /// <summary>Notes the rows whose logits score the prompt, when that was asked for.</summary>
     private void AddScoredPositions(Span<int> host, in ScheduledRow row, int token)
     {
         if (((Sequence)row.Request.Attachment!).PromptLogprobs is not { IsComplete: false })
@@ -120,7 +120,7 @@ internal sealed class BatchBuilder
             return;
         }
 
-        int scored = Math.Min(row.TokenCount, row.Request.PromptLength - 1 - row.FirstPosition);
+        int scored = PromptLogprobCollector.ScoredTokens(row);
         for (int i = 0; i < scored; i++)
         {
             host[_promptRows.Start + PromptRowCount++] = token + i;

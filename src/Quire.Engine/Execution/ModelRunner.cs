@@ -103,7 +103,7 @@ internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBui
                 continue;
             }
 
-            int scored = Math.Min(row.TokenCount, row.Request.PromptLength - 1 - row.FirstPosition);
+            int scored = PromptLogprobCollector.ScoredTokens(row);
             for (int j = 0; j < scored; j++, done++, inPiece++)
             {
                 if (done % model.Workspace.MaxLogitRows == 0)

@@ -1,4 +1,6 @@
+using System;
 using System.Collections.Generic;
+using Quire.Core.Scheduling;
 using Quire.Engine.Streaming;
 
 namespace Quire.Engine.Execution;
@@ -18,6 +20,12 @@ internal sealed class PromptLogprobCollector(int promptLength, int topCount)
 
     /// <summary>One entry a prompt token, the first null; null until all are there.</summary>
     public IReadOnlyList<TokenLogprobs?>? Finished => IsComplete ? _scores : null;
+
+    /// <summary>
+    /// Tokens of a row that score their successor: position p scores the prompt token p + 1, so the prompt's last position scores none.
+    /// Not positive where the row lies behind the prompt.
+    /// </summary>
+    public static int ScoredTokens(in ScheduledRow row) => Math.Min(row.TokenCount, row.Request.PromptLength - 1 - row.FirstPosition);
 
     /// <summary>Keeps the score of the token at <paramref name="position"/>. Positions computed again after a preemption are skipped.</summary>
     public void Add(int position, TokenLogprobs logprobs)
