@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using Quire.Tensors;
 
@@ -113,6 +114,8 @@ public sealed class CpuBackend : IBackend
 
         return _ops.CreateDense(_memory, [weight], default);
     }
+
+    public ExpertWeights CreateExperts(IReadOnlyList<LinearWeight> experts) => new(experts);
 
     public KvCache CreateKvCache(KvCacheShape shape)
     {

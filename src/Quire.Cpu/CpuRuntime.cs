@@ -13,8 +13,12 @@ internal sealed class CpuRuntime(int threads, int spinMicros) : IDisposable
     /// <summary>Activations put into the order that a kernel wants, shared by all workers.</summary>
     public Scratch Arranged { get; } = new();
 
+    /// <summary>Rows put together by the expert that they go to.</summary>
+    public Scratch Grouped { get; } = new();
+
     public void Dispose()
     {
+        Grouped.Dispose();
         Pool.Dispose();
         Scratch.Dispose();
         Arranged.Dispose();

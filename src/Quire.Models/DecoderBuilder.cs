@@ -60,9 +60,24 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
             },
             AfterAttentionNorm = Norm(slot.AfterAttentionNorm),
             FeedForwardNorm = Norm(slot.FeedForwardNorm),
-            FeedForward = new FeedForward(backend.Ops, layer.FeedForward, Linear(slot.FeedForwardInput), Linear(slot.FeedForwardOutput)),
+            FeedForward = FeedForward(layer.FeedForward, slot),
             AfterFeedForwardNorm = Norm(slot.AfterFeedForwardNorm),
         };
+    }
+
+    private IFeedForward FeedForward(FeedForwardSpec feedForward, LayerSlots slot) => slot.Experts is { } experts
+        ? new MixtureOfExperts(backend.Ops, feedForward, Linear(experts.Router), Experts(experts.Inputs), Experts(experts.Outputs))
+        : new FeedForward(backend.Ops, feedForward, Linear(slot.FeedForwardInput!), Linear(slot.FeedForwardOutput!));
+
+    private ExpertWeights Experts(IReadOnlyList<LinearSlot> slots)
+    {
+        var weights = new LinearWeight[slots.Count];
+        for (int i = 0; i < weights.Length; i++)
+        {
+            weights[i] = Linear(slots[i]);
+        }
+
+        return backend.CreateExperts(weights);
     }
 
     private Tensor Matrix(TensorSlot slot)

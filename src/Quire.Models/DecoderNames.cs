@@ -36,6 +36,17 @@ public sealed record DecoderNames
 
     public string FeedForwardOutput { get; init; } = "mlp.down_proj";
 
+    /// <summary>The matrix that chooses experts, in layers that have them.</summary>
+    public string Router { get; init; } = "mlp.gate";
+
+    /// <summary>What precedes the names of an expert, with {0} for its number.</summary>
+    public string ExpertPrefix { get; init; } = "mlp.experts.{0}.";
+
+    /// <summary>The modules of an expert's input projection: gate then up.</summary>
+    public IReadOnlyList<string> ExpertInput { get; init; } = ["gate_proj", "up_proj"];
+
+    public string ExpertOutput { get; init; } = "down_proj";
+
     /// <summary>The norm on what the feed-forward block returns, where <see cref="NormPlacement"/> has one.</summary>
     public string AfterFeedForwardNorm { get; init; } = "post_feedforward_layernorm";
 

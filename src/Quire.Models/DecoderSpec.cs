@@ -94,10 +94,13 @@ public sealed record LayerSpec
     public required FeedForwardSpec FeedForward { get; init; }
 }
 
-/// <summary>A dense feed-forward block.</summary>
+/// <summary>A feed-forward block: dense, or a mixture of experts that each have its shape.</summary>
 public sealed record FeedForwardSpec
 {
     public required int InnerSize { get; init; }
+
+    /// <summary>Null for a dense block.</summary>
+    public ExpertSpec? Experts { get; init; }
 
     public Activation Activation { get; init; } = Activation.Silu;
 
@@ -109,6 +112,15 @@ public sealed record FeedForwardSpec
     /// <summary>Columns of the fused input projection.</summary>
     public int InputSize => Gated ? 2 * InnerSize : InnerSize;
 }
+
+/// <summary>
+/// A mixture of experts: a router picks for every token the <paramref name="PerToken"/> experts of the largest softmax, whose outputs are
+/// added with these weights.
+/// </summary>
+/// <param name="Count">Experts of the layer.</param>
+/// <param name="PerToken">Experts that compute a token.</param>
+/// <param name="Normalised">Whether the weights of the picked experts are divided by their sum.</param>
+public sealed record ExpertSpec(int Count, int PerToken, bool Normalised);
 
 /// <summary>All norms of a model share one arithmetic.</summary>
 /// <param name="Kind">Which mean is taken.</param>

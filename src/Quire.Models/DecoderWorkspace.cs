@@ -17,6 +17,9 @@ public sealed class DecoderWorkspace
     private readonly Tensor _scratch;
     private readonly Tensor _gathered;
     private readonly Tensor _logits;
+    private readonly Tensor _routerLogits;
+    private readonly Tensor _expertIds;
+    private readonly Tensor _expertWeights;
 
     internal DecoderWorkspace(DecoderSpec spec, IBackend backend, int maxTokens, int maxLogitRows)
     {
@@ -29,6 +32,13 @@ public sealed class DecoderWorkspace
         _scratch = backend.Allocate(type, maxTokens + 1, ScratchColumns(spec, type));
         _gathered = backend.Allocate(type, maxLogitRows, spec.HiddenSize);
         _logits = backend.Allocate(DType.F32, maxLogitRows, spec.VocabularySize);
+        (int experts, int perToken) = MostExperts(spec);
+        if (experts > 0)
+        {
+            _routerLogits = backend.Allocate(DType.F32, maxTokens, experts);
+            _expertIds = backend.Allocate(DType.I32, maxTokens, perToken);
+            _expertWeights = backend.Allocate(DType.F32, maxTokens, perToken);
+        }
     }
 
     /// <summary>Most tokens of one step.</summary>
@@ -44,7 +54,10 @@ public sealed class DecoderWorkspace
         long elements = 2L * maxTokens * spec.HiddenSize
             + (maxTokens + 1L) * ScratchColumns(spec, activationType)
             + (long)maxLogitRows * spec.HiddenSize;
-        return elements * activationType.SizeInBytes() + (long)maxLogitRows * spec.VocabularySize * sizeof(float);
+        (int experts, int perToken) = MostExperts(spec);
+        return elements * activationType.SizeInBytes()
+            + (long)maxLogitRows * spec.VocabularySize * sizeof(float)
+            + maxTokens * (experts + 2L * perToken) * sizeof(float);
     }
 
     internal Tensor Residual(int tokens) => _residual.Take(tokens);
@@ -63,6 +76,22 @@ public sealed class DecoderWorkspace
 
     internal Tensor FeedForwardInner(int tokens, FeedForwardSpec spec) => Scratch(spec.InputSize, tokens, spec.InnerSize);
 
+    internal Tensor RouterLogits(int tokens, ExpertSpec experts) => Dense(_routerLogits, tokens, experts.Count);
+
+    internal Tensor ExpertIds(int tokens, ExpertSpec experts) => Dense(_expertIds, tokens, experts.PerToken);
+
+    internal Tensor ExpertWeights(int tokens, ExpertSpec experts) => Dense(_expertWeights, tokens, experts.PerToken);
+
+    /// <summary>For rows that are one token with one of its experts each. The output takes the place of the input.</summary>
+    internal Tensor ExpertInput(int rows, FeedForwardSpec spec) => Scratch(spec.InnerSize, rows, spec.InputSize);
+
+    internal Tensor ExpertInner(int rows, FeedForwardSpec spec) => Scratch(0, rows, spec.InnerSize);
+
+    internal Tensor ExpertOutput(int rows, FeedForwardSpec spec) => Scratch(spec.InnerSize, rows, _spec.HiddenSize);
+
+    /// <summary>The beginning of a buffer as a matrix without gaps.</summary>
+    private static Tensor Dense(Tensor buffer, int rows, int columns) => new(buffer.Data, buffer.Type, rows, columns);
+
     /// <summary>[tokens, columns] behind <paramref name="before"/> columns of another matrix with as many rows, at an aligned address.</summary>
     private Tensor Scratch(int before, int tokens, int columns)
     {
@@ -78,9 +107,26 @@ public sealed class DecoderWorkspace
         foreach (LayerSpec layer in spec.Layers)
         {
             FeedForwardSpec feedForward = layer.FeedForward;
-            columns = Math.Max(columns, feedForward.Gated ? feedForward.InputSize + feedForward.InnerSize : feedForward.InputSize);
+            int dense = feedForward.Gated ? feedForward.InputSize + feedForward.InnerSize : feedForward.InputSize;
+            columns = Math.Max(columns, feedForward.Experts is { } experts
+                ? checked(experts.PerToken * (feedForward.InnerSize + Math.Max(feedForward.InputSize, spec.HiddenSize)))
+                : dense);
         }
 
         return columns;
+    }
+
+    /// <summary>The largest numbers of experts of any layer, and of experts for one token; 0 and 0 for a dense model.</summary>
+    private static (int Experts, int PerToken) MostExperts(DecoderSpec spec)
+    {
+        int count = 0;
+        int perToken = 0;
+        foreach (LayerSpec layer in spec.Layers)
+        {
+            count = Math.Max(count, layer.FeedForward.Experts?.Count ?? 0);
+            perToken = Math.Max(perToken, layer.FeedForward.Experts?.PerToken ?? 0);
+        }
+
+        return (count, perToken);
     }
 }

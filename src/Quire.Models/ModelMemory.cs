@@ -39,6 +39,13 @@ public sealed class ModelMemory
             {
                 _ropes.Add(layer.Rope);
             }
+
+            if (layer.FeedForward.Experts is { } experts)
+            {
+                // A token meets only the experts that it is sent to.
+                long perExpert = (long)Spec.HiddenSize * (layer.FeedForward.InputSize + layer.FeedForward.InnerSize);
+                MatrixParameterCount -= (experts.Count - experts.PerToken) * perExpert;
+            }
         }
     }
 
@@ -50,7 +57,7 @@ public sealed class ModelMemory
     public long ParameterCount { get; }
 
     /// <summary>
-    /// Numbers that every token is multiplied with: all linear layers and the output head. A token costs about twice as many floating
+    /// Numbers that a token is multiplied with: all linear layers, of experts those that it is sent to, and the output head. A token costs about twice as many floating
     /// point operations, plus attention.
     /// </summary>
     public long MatrixParameterCount { get; }
@@ -94,7 +101,20 @@ public sealed class ModelMemory
     public string Summary => string.Create(
         CultureInfo.InvariantCulture,
         $"{Spec.Architecture}, {Count(ParameterCount)} parameters in {WeightType.DisplayName()}, {Spec.Layers.Count} layers of {Spec.HiddenSize}, "
-        + $"{Spec.Attention.Heads} heads ({Spec.Attention.KvHeads} KV) of {Spec.Attention.HeadDim}, vocabulary {Spec.VocabularySize}");
+        + $"{Spec.Attention.Heads} heads ({Spec.Attention.KvHeads} KV) of {Spec.Attention.HeadDim}{Experts()}, vocabulary {Spec.VocabularySize}");
+
+    private string Experts()
+    {
+        foreach (LayerSpec layer in Spec.Layers)
+        {
+            if (layer.FeedForward.Experts is { } experts)
+            {
+                return string.Create(CultureInfo.InvariantCulture, $", {experts.PerToken} of {experts.Count} experts");
+            }
+        }
+
+        return "";
+    }
 
     private static string Count(long value) => value switch
     {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 
 namespace Quire.Tensors;
 
@@ -41,6 +42,10 @@ public interface IBackend : IDisposable
 
     /// <summary>A linear layer over a matrix that is already on the device: an output head tied to the embedding.</summary>
     LinearWeight CreateLinear(Tensor weight);
+
+    /// <summary>Takes the same layer of all experts of a mixture, so that its operations can pick among them on the device.</summary>
+    /// <exception cref="NotSupportedException">The backend has no kernels for mixtures of experts.</exception>
+    ExpertWeights CreateExperts(IReadOnlyList<LinearWeight> experts) => throw ExpertWeights.Unsupported();
 
     /// <summary>Allocates the paged KV cache.</summary>
     KvCache CreateKvCache(KvCacheShape shape);

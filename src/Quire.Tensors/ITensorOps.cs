@@ -72,6 +72,22 @@ public interface ITensorOps
     /// <summary>x = scale · x, in place.</summary>
     void Scale(Tensor x, float scale);
 
+    /// <summary>
+    /// Chooses the experts of each row (Shazeer et al., arXiv 1701.06538): of softmax(logits) over all experts the ids.Columns largest,
+    /// largest first, the lower number first among equals. With <paramref name="normalise"/> their weights are divided by their sum.
+    /// logits [tokens, experts] F32, ids [tokens, topK] I32, weights [tokens, topK] F32; the latter two without gaps.
+    /// </summary>
+    void RouteExperts(Tensor logits, bool normalise, Tensor ids, Tensor weights) => throw ExpertWeights.Unsupported();
+
+    /// <summary>
+    /// y[i] = x' W[e]ᵀ + b[e] with e = ids[i / topK, i % topK]: each row of y is made by one of the experts. x' is x[i] where x has as
+    /// many rows as y, and x[i / topK], the token's own row, where x has one row a token. y [tokens · topK, out].
+    /// </summary>
+    void LinearExperts(Tensor x, ExpertWeights experts, Tensor ids, Tensor y) => throw ExpertWeights.Unsupported();
+
+    /// <summary>y[t] = Σ weights[t, j] · x[t · topK + j], j in order. x [tokens · topK, hidden], weights [tokens, topK] F32.</summary>
+    void CombineExperts(Tensor x, Tensor weights, Tensor y) => throw ExpertWeights.Unsupported();
+
     /// <summary>Copies whole blocks of every layer: pairs [count, 2] I32 in host memory, from and to.</summary>
     void CopyBlocks(KvCache cache, Tensor pairs);
 }

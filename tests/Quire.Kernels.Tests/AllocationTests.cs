@@ -31,6 +31,9 @@ public class AllocationTests
         var rope = new RopeTable(angles, angles, 64);
         KvCache cache = world.Cpu.CreateKvCache(new KvCacheShape(1, 2, 64, 16, 4, DType.F16));
         Tensor pairs = world.IntegerRows(2, [[1, 2]]);
+        ExpertWeights experts = world.Cpu.CreateExperts([linear, linear, linear]);
+        Tensor ids = ExpertOpsTests.RandomIds(world, 15, 2, 3);
+        Tensor routed = world.Numbers(15, 2);
 
         void RunAll()
         {
@@ -52,6 +55,9 @@ public class AllocationTests
             ops.SoftCap(y, 30);
             ops.Scale(y, 0.5f);
             ops.CopyBlocks(cache, pairs);
+            ops.RouteExperts(x.Take(15).ColumnRange(0, 3), true, ids, routed);
+            ops.LinearExperts(x.Take(15), experts, ids, y.Take(30));
+            ops.CombineExperts(y.Take(30), routed, x.Take(15).ColumnRange(0, 256));
         }
 
         for (int i = 0; i < 3; i++)

@@ -19,7 +19,11 @@ public class InstructionTierTests
         Assert.SkipWhen(Environment.GetEnvironmentVariable(ChildVariable) is not null, "this is a child process");
         Assert.SkipWhen(CpuFeatures.Widest < widest, $"this processor has no {widest.DisplayName()}");
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string name in new[] { nameof(ElementOpsTests), nameof(NormTests), nameof(LinearTests), nameof(AttentionTests), nameof(ExpectedTierTests) })
+        string[] classes =
+        [
+            nameof(ElementOpsTests), nameof(NormTests), nameof(LinearTests), nameof(ExpertOpsTests), nameof(AttentionTests), nameof(ExpectedTierTests),
+        ];
+        foreach (string name in classes)
         {
             start.ArgumentList.Add("--filter-class");
             start.ArgumentList.Add($"Quire.Kernels.Tests.{name}");

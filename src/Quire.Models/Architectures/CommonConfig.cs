@@ -14,12 +14,14 @@ internal static class CommonConfig
     private const int MaxHeads = 4096;
     private const int MaxHeadDim = 4096;
     private const int MaxPositions = 1 << 30;
+    private const int MaxExperts = 4096;
 
     public static int VocabularySize(ConfigSection config) => config.Int32("vocab_size", 1, MaxVocabulary);
 
     public static int HiddenSize(ConfigSection config) => config.Int32("hidden_size", 1, MaxWidth);
 
-    public static int InnerSize(ConfigSection config, string key = "intermediate_size") => config.Int32(key, 1, MaxWidth);
+    public static int InnerSize(ConfigSection config, string key = "intermediate_size", int? fallback = null) =>
+        config.OptionalInt32(key, 1, MaxWidth) ?? fallback ?? config.Int32(key, 1, MaxWidth);
 
     public static int LayerCount(ConfigSection config, string key = "num_hidden_layers") => config.Int32(key, 1, MaxLayers);
 
@@ -91,6 +93,29 @@ internal static class CommonConfig
         var layers = new LayerSpec[count];
         Array.Fill(layers, new LayerSpec { FeedForward = feedForward });
         return layers;
+    }
+
+    /// <summary>How many experts there are and compute a token; transformers 4 and 5 name their number differently.</summary>
+    public static ExpertSpec Experts(ConfigSection config, int defaultCount, int defaultPerToken, bool normalised)
+    {
+        string key = config.Has("num_local_experts") ? "num_local_experts" : "num_experts";
+        int count = config.Int32(key, 1, MaxExperts, defaultCount);
+        int perToken = config.Int32("num_experts_per_tok", 1, MaxExperts, defaultPerToken);
+        return perToken <= count
+            ? new ExpertSpec(count, perToken, normalised)
+            : throw config.Invalid("num_experts_per_tok", $"is {perToken}, more than the {count} experts of {key}");
+    }
+
+    /// <summary>The same decoder with other feed-forward blocks: made from the number of a layer and the block that it had.</summary>
+    public static DecoderSpec WithFeedForward(DecoderSpec spec, Func<int, FeedForwardSpec, FeedForwardSpec> change)
+    {
+        var layers = new LayerSpec[spec.Layers.Count];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            layers[i] = spec.Layers[i] with { FeedForward = change(i, spec.Layers[i].FeedForward) };
+        }
+
+        return spec with { Layers = layers };
     }
 
     private static int HeadDim(ConfigSection config, int hidden, int heads) =>

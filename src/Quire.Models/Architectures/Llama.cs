@@ -27,13 +27,15 @@ internal static class Llama
     /// <param name="slidingWindows">One window a layer, or null for full attention.</param>
     /// <param name="defaultEpsilon">The family's rms_norm_eps.</param>
     /// <param name="defaultTheta">The family's rope_theta.</param>
+    /// <param name="defaultPositions">The family's max_position_embeddings.</param>
     public static DecoderSpec Spec(
         string architecture,
         ConfigSection text,
         SelfAttentionSpec attention,
         IReadOnlyList<int>? slidingWindows = null,
         double defaultEpsilon = 1e-6,
-        double defaultTheta = 10_000)
+        double defaultTheta = 10_000,
+        int defaultPositions = DefaultPositions)
     {
         var feedForward = new FeedForwardSpec
         {
@@ -56,7 +58,7 @@ internal static class Llama
             Attention = attention,
             Norm = CommonConfig.RmsNorm(text, defaultEpsilon),
             Layers = layers,
-            MaxPositions = CommonConfig.Positions(text, DefaultPositions),
+            MaxPositions = CommonConfig.Positions(text, defaultPositions),
             TiedEmbeddings = text.Boolean("tie_word_embeddings", false),
         };
     }

@@ -13,7 +13,7 @@ internal sealed class DecoderLayer
 
     public Norm? FeedForwardNorm { get; init; }
 
-    public required FeedForward FeedForward { get; init; }
+    public required IFeedForward FeedForward { get; init; }
 
     public Norm? AfterFeedForwardNorm { get; init; }
 

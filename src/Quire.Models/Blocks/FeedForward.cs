@@ -2,10 +2,16 @@ using Quire.Tensors;
 
 namespace Quire.Models.Blocks;
 
-/// <summary>A dense feed-forward block: gated (down(act(gate x) · up x)) or plain (down(act(up x))).</summary>
-internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, LinearWeight input, LinearWeight output)
+/// <summary>The block of a layer that treats each token by itself.</summary>
+internal interface IFeedForward
 {
     /// <summary>y = feedForward(x). x and y [tokens, hidden] may be the same.</summary>
+    void Forward(Tensor x, DecoderWorkspace workspace, Tensor y);
+}
+
+/// <summary>A dense feed-forward block: gated (down(act(gate x) · up x)) or plain (down(act(up x))).</summary>
+internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, LinearWeight input, LinearWeight output) : IFeedForward
+{
     public void Forward(Tensor x, DecoderWorkspace workspace, Tensor y)
     {
         Tensor projected = workspace.FeedForwardInput(x.Rows, spec);

@@ -102,7 +102,7 @@ public sealed class DecoderSlots
         bool transposed = _names.TransposedLayers;
         bool wholeRow = attention.QueryKeyNorm == QueryKeyNorm.AllHeads;
         IReadOnlyList<int> qkvRows = _names.Qkv.Count == 1 ? [attention.QkvSize] : [attention.QuerySize, attention.KvSize, attention.KvSize];
-        IReadOnlyList<int> inputRows = _names.FeedForwardInput.Count == 1 ? [feedForward.InputSize] : [feedForward.InnerSize, feedForward.InnerSize];
+        bool dense = feedForward.Experts is null;
         return new LayerSlots
         {
             AttentionNorm = before ? Norm(prefix + _names.AttentionNorm, _spec.HiddenSize) : null,
@@ -112,10 +112,34 @@ public sealed class DecoderSlots
             AttentionOutput = Linear(prefix, [_names.AttentionOutput], [_spec.HiddenSize], attention.QuerySize, attention.OutputBias, transposed),
             AfterAttentionNorm = after ? Norm(prefix + _names.AfterAttentionNorm, _spec.HiddenSize) : null,
             FeedForwardNorm = before ? Norm(prefix + _names.FeedForwardNorm, _spec.HiddenSize) : null,
-            FeedForwardInput = Linear(prefix, _names.FeedForwardInput, inputRows, _spec.HiddenSize, feedForward.Bias, transposed),
-            FeedForwardOutput = Linear(prefix, [_names.FeedForwardOutput], [_spec.HiddenSize], feedForward.InnerSize, feedForward.Bias, transposed),
+            FeedForwardInput = dense ? FeedForwardInput(prefix, _names.FeedForwardInput, feedForward) : null,
+            FeedForwardOutput = dense ? FeedForwardOutput(prefix, _names.FeedForwardOutput, feedForward) : null,
+            Experts = feedForward.Experts is { } experts ? Experts(prefix, experts, feedForward) : null,
             AfterFeedForwardNorm = after ? Norm(prefix + _names.AfterFeedForwardNorm, _spec.HiddenSize) : null,
         };
+    }
+
+    private LinearSlot FeedForwardInput(string prefix, IReadOnlyList<string> modules, FeedForwardSpec spec)
+    {
+        IReadOnlyList<int> rows = modules.Count == 1 ? [spec.InputSize] : [spec.InnerSize, spec.InnerSize];
+        return Linear(prefix, modules, rows, _spec.HiddenSize, spec.Bias, _names.TransposedLayers);
+    }
+
+    private LinearSlot FeedForwardOutput(string prefix, string module, FeedForwardSpec spec) =>
+        Linear(prefix, [module], [_spec.HiddenSize], spec.InnerSize, spec.Bias, _names.TransposedLayers);
+
+    private ExpertSlots Experts(string prefix, ExpertSpec experts, FeedForwardSpec spec)
+    {
+        var inputs = new LinearSlot[experts.Count];
+        var outputs = new LinearSlot[experts.Count];
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            string expert = prefix + string.Format(CultureInfo.InvariantCulture, _names.ExpertPrefix, i);
+            inputs[i] = FeedForwardInput(expert, _names.ExpertInput, spec);
+            outputs[i] = FeedForwardOutput(expert, _names.ExpertOutput, spec);
+        }
+
+        return new ExpertSlots(Linear(prefix, [_names.Router], [experts.Count], _spec.HiddenSize, false, false), inputs, outputs);
     }
 
     private NormSlot Norm(string module, int size) => new(
@@ -145,7 +169,7 @@ public sealed class DecoderSlots
         [
             Of(layer.AttentionNorm), Of(layer.Qkv), Of(layer.QueryNorm), Of(layer.KeyNorm), Of(layer.AttentionOutput),
             Of(layer.AfterAttentionNorm), Of(layer.FeedForwardNorm), Of(layer.FeedForwardInput), Of(layer.FeedForwardOutput),
-            Of(layer.AfterFeedForwardNorm),
+            Of(layer.Experts), Of(layer.AfterFeedForwardNorm),
         ];
         foreach (IEnumerable<TensorSlot> group in groups)
         {
@@ -162,6 +186,27 @@ public sealed class DecoderSlots
         { Bias: null } => [norm.Weight],
         _ => [norm.Weight, norm.Bias],
     };
+
+    private static IEnumerable<TensorSlot> Of(ExpertSlots? experts)
+    {
+        if (experts is null)
+        {
+            yield break;
+        }
+
+        foreach (TensorSlot slot in Of(experts.Router))
+        {
+            yield return slot;
+        }
+
+        for (int i = 0; i < experts.Inputs.Count; i++)
+        {
+            foreach (TensorSlot slot in (TensorSlot[])[.. Of(experts.Inputs[i]), .. Of(experts.Outputs[i])])
+            {
+                yield return slot;
+            }
+        }
+    }
 
     private static IEnumerable<TensorSlot> Of(LinearSlot? linear) =>
         linear is null ? [] : [.. linear.Parts, .. linear.Biases ?? []];

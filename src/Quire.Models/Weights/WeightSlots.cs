@@ -38,6 +38,12 @@ public sealed record LinearSlot(string Name, IReadOnlyList<TensorSlot> Parts, IR
 /// <summary>The weight of a norm and its bias, when it has one.</summary>
 public sealed record NormSlot(TensorSlot Weight, TensorSlot? Bias);
 
+/// <summary>The weights of a mixture of experts.</summary>
+/// <param name="Router">[experts, hidden].</param>
+/// <param name="Inputs">The input projection of every expert.</param>
+/// <param name="Outputs">The output projection of every expert.</param>
+public sealed record ExpertSlots(LinearSlot Router, IReadOnlyList<LinearSlot> Inputs, IReadOnlyList<LinearSlot> Outputs);
+
 /// <summary>All weights of one layer; null for what the architecture does not have.</summary>
 public sealed record LayerSlots
 {
@@ -55,9 +61,14 @@ public sealed record LayerSlots
 
     public NormSlot? FeedForwardNorm { get; init; }
 
-    public required LinearSlot FeedForwardInput { get; init; }
+    /// <summary>Null in layers with experts.</summary>
+    public LinearSlot? FeedForwardInput { get; init; }
 
-    public required LinearSlot FeedForwardOutput { get; init; }
+    /// <summary>Null in layers with experts.</summary>
+    public LinearSlot? FeedForwardOutput { get; init; }
+
+    /// <summary>Null in dense layers.</summary>
+    public ExpertSlots? Experts { get; init; }
 
     public NormSlot? AfterFeedForwardNorm { get; init; }
 }

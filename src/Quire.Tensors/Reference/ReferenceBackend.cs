@@ -68,6 +68,8 @@ public sealed class ReferenceBackend : IBackend
 
     public LinearWeight CreateLinear(Tensor weight) => new ReferenceLinear(weight.Rows, weight.Columns, [weight], null);
 
+    public ExpertWeights CreateExperts(IReadOnlyList<LinearWeight> experts) => new(experts);
+
     public KvCache CreateKvCache(KvCacheShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
