@@ -54,8 +54,11 @@ public sealed record DecoderNames
 
     public string Head { get; init; } = "lm_head";
 
-    /// <summary>A beginning that some checkpoints leave out of all names, or null.</summary>
-    public string? OptionalPrefix { get; init; }
+    /// <summary>Beginnings that some checkpoints write otherwise: a name that is not found is looked for with each exchanged.</summary>
+    public IReadOnlyList<(string Ours, string Theirs)> OtherBeginnings { get; init; } = [];
+
+    /// <summary>Beginnings of the names of tensors that belong to parts that are not computed, such as a vision tower.</summary>
+    public IReadOnlyList<string> IgnoredBeginnings { get; init; } = [];
 
     /// <summary>True when the matrices of layers are stored as [in, out].</summary>
     public bool TransposedLayers { get; init; }

@@ -82,7 +82,7 @@ public class ConfigTests
 
     [Theory]
     [InlineData("LlamaForCasualLM", "the nearest is LlamaForCausalLM")]
-    [InlineData("Qwen2MoeForCausalLM", "the nearest is Qwen2ForCausalLM")]
+    [InlineData("Qwen2MoeForCausalLM", "the nearest is Qwen3MoeForCausalLM")]
     [InlineData("", "supported are LlamaForCausalLM")]
     public void An_unknown_architecture_names_the_nearest_and_all_supported(string name, string reason)
     {

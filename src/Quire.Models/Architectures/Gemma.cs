@@ -20,6 +20,17 @@ internal static class Gemma
 
     private static readonly DecoderNames Names = new() { FeedForwardNorm = "pre_feedforward_layernorm" };
 
+    /// <summary>The names of the multimodal wrapper, as transformers 4 and 5 write them.</summary>
+    private static readonly DecoderNames WrapperNames = Names with
+    {
+        OtherBeginnings =
+        [
+            ("model.", "language_model.model."), ("lm_head.", "language_model.lm_head."),
+            ("model.", "model.language_model."), ("lm_head.", "model.language_model.lm_head."),
+        ],
+        IgnoredBeginnings = ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."],
+    };
+
     public static ModelDefinition DefineGemma2(HfConfig config, DType type)
     {
         ConfigSection text = config.Text;
@@ -33,7 +44,13 @@ internal static class Gemma
         return new ModelDefinition(spec, Names);
     }
 
-    public static ModelDefinition DefineGemma3(HfConfig config, DType type)
+    public static ModelDefinition DefineGemma3(HfConfig config, DType type) => DefineGemma3("Gemma3ForCausalLM", Names, config, type);
+
+    /// <summary>Gemma3ForConditionalGeneration: the language model of a model that also sees; pictures are not computed.</summary>
+    public static ModelDefinition DefineGemma3Wrapper(HfConfig config, DType type) =>
+        DefineGemma3("Gemma3ForConditionalGeneration", WrapperNames, config, type);
+
+    private static ModelDefinition DefineGemma3(string architecture, DecoderNames names, HfConfig config, DType type)
     {
         ConfigSection text = config.Text;
         string patternKey = text.Has("sliding_window_pattern") ? "sliding_window_pattern" : "_sliding_window_pattern";
@@ -46,11 +63,11 @@ internal static class Gemma
         };
         RopeSpec global = RopeReader.Read(text, attention.HeadDim, 1_000_000);
         RopeSpec local = LocalRope(text, global);
-        DecoderSpec spec = Spec("Gemma3ForCausalLM", text, type, attention, windows, window => window > 0 ? local : global, Gemma3Positions) with
+        DecoderSpec spec = Spec(architecture, text, type, attention, windows, window => window > 0 ? local : global, Gemma3Positions) with
         {
             LogitSoftCap = SoftCap(text, "final_logit_softcapping", 0),
         };
-        return new ModelDefinition(spec, Names);
+        return new ModelDefinition(spec, names);
     }
 
     private static DecoderSpec Spec(

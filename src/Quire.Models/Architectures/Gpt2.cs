@@ -12,7 +12,7 @@ internal static class Gpt2
 
     private static readonly DecoderNames Names = new()
     {
-        OptionalPrefix = "transformer.",
+        OtherBeginnings = [("transformer.", "")],
         TransposedLayers = true,
         Embedding = "transformer.wte",
         PositionEmbedding = "transformer.wpe",

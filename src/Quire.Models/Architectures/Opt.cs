@@ -14,7 +14,7 @@ internal static class Opt
 
     private static readonly DecoderNames Names = new()
     {
-        OptionalPrefix = "model.",
+        OtherBeginnings = [("model.", "")],
         Embedding = "model.decoder.embed_tokens",
         PositionEmbedding = "model.decoder.embed_positions",
         LayerPrefix = "model.decoder.layers.{0}.",

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 
@@ -42,8 +43,24 @@ public sealed class DecoderSlots
     /// <summary>The output head, or null when it is the embedding.</summary>
     public LinearSlot? Head { get; }
 
-    /// <summary>A beginning that some checkpoints leave out of all names, or null.</summary>
-    public string? OptionalPrefix => _names.OptionalPrefix;
+    /// <summary>The tensor of that name in a source, or under one of the names that other checkpoints of the family give it, or null.</summary>
+    public WeightTensor? Find(IWeightSource source, string name)
+    {
+        if (source.Find(name) is { } tensor)
+        {
+            return tensor;
+        }
+
+        foreach ((string ours, string theirs) in _names.OtherBeginnings)
+        {
+            if (name.StartsWith(ours, StringComparison.Ordinal) && source.Find(theirs + name[ours.Length..]) is { } other)
+            {
+                return other;
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Every tensor once, in the order of computation.</summary>
     public IEnumerable<TensorSlot> All()
@@ -76,14 +93,22 @@ public sealed class DecoderSlots
     /// <summary>True for a tensor that a checkpoint may carry although this model does not read it.</summary>
     public bool Ignores(string name)
     {
-        if (_spec.TiedEmbeddings && name == _names.Head + ".weight")
+        if (_spec.TiedEmbeddings && name.EndsWith(_names.Head + ".weight", StringComparison.Ordinal))
         {
             return true;
         }
 
+        foreach (string beginning in _names.IgnoredBeginnings)
+        {
+            if (name.StartsWith(beginning, StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
         foreach (string ending in _names.IgnoredEndings)
         {
-            if (name.EndsWith(ending, System.StringComparison.Ordinal))
+            if (name.EndsWith(ending, StringComparison.Ordinal))
             {
                 return true;
             }

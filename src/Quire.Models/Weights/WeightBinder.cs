@@ -45,7 +45,7 @@ public sealed class WeightBinder
     public HostMatrix Matrix(TensorSlot slot)
     {
         ArgumentNullException.ThrowIfNull(slot);
-        WeightTensor tensor = Find(_slots, _source, slot)!;
+        WeightTensor tensor = _slots.Find(_source, slot.Name)!;
         var matrix = new HostMatrix(tensor.Data, tensor.Type!.Value, slot.Rows, slot.Columns);
         if (slot.Transposed)
         {
@@ -86,11 +86,6 @@ public sealed class WeightBinder
         return new LinearSource(slot.Name, parts, biases);
     }
 
-    /// <summary>The tensor of a slot, under its full name or without the prefix that some checkpoints leave out.</summary>
-    private static WeightTensor? Find(DecoderSlots slots, IWeightSource source, TensorSlot slot) =>
-        source.Find(slot.Name)
-        ?? (slots.OptionalPrefix is { } prefix && slot.Name.StartsWith(prefix, StringComparison.Ordinal) ? source.Find(slot.Name[prefix.Length..]) : null);
-
     /// <summary>Returns the bytes of all slots, or throws one error that lists every fault.</summary>
     private static long Check(DecoderSlots slots, IWeightSource source)
     {
@@ -100,7 +95,7 @@ public sealed class WeightBinder
         long bytes = 0;
         foreach (TensorSlot slot in slots.All())
         {
-            WeightTensor? tensor = Find(slots, source, slot);
+            WeightTensor? tensor = slots.Find(source, slot.Name);
             used.Add(tensor?.Name ?? slot.Name);
             if (tensor is null)
             {
