@@ -84,25 +84,17 @@ public sealed class CpuBackend : IBackend
     public LinearWeight CreateLinear(LinearSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        var parts = new Tensor[source.Parts.Count];
-        for (int i = 0; i < parts.Length; i++)
+        for (int i = 0; i < source.Parts.Count; i++)
         {
-            if (source.Parts[i] is not DensePart { Weight: { Type: DType.F32 or DType.F16 or DType.BF16 } weight })
-            {
-                string format = source.Parts[i] is DensePart dense ? dense.Weight.Type.DisplayName() : source.Parts[i].GetType().Name;
-                throw new NotSupportedException($"{source.Name}: the CPU backend cannot multiply from a part of format {format}");
-            }
-
-            if (weight.Columns != source.Parts[0].InFeatures)
+            if (source.Parts[i].InFeatures != source.Parts[0].InFeatures)
             {
                 throw new ArgumentException(
-                    $"{source.Name}: part {i} has {weight.Columns} input features, the first has {source.Parts[0].InFeatures}", nameof(source));
+                    $"{source.Name}: part {i} has {source.Parts[i].InFeatures} input features, the first has {source.Parts[0].InFeatures}",
+                    nameof(source));
             }
-
-            parts[i] = Upload(weight);
         }
 
-        return _ops.CreateDense(_memory, parts, UploadBias(source));
+        return LinearFactory.Create(_ops, _memory, source, UploadBias(source));
     }
 
     public LinearWeight CreateLinear(Tensor weight)

@@ -1,6 +1,7 @@
 using System;
 using System.Diagnostics;
 using Quire.Cpu.Kernels;
+using Quire.Cpu.Kernels.Packed;
 using Quire.Cpu.Simd;
 using Quire.Tensors;
 
@@ -11,6 +12,10 @@ internal interface ICpuOps : ITensorOps
 {
     /// <summary>A linear layer over unquantised parts that stay where they are.</summary>
     CpuLinear CreateDense(HostMemory memory, ReadOnlySpan<Tensor> parts, Tensor bias);
+
+    /// <summary>A linear layer over a packed weight; arguments as of <see cref="PackedLinear{TSimd, TVector, TRows}"/>.</summary>
+    CpuLinear CreatePacked<TRows>(in TRows rows, int outFeatures, int inFeatures, in PackedInput input, Tensor bias, long sizeInBytes)
+        where TRows : unmanaged, IPackedRows<TRows>;
 
     /// <summary>Makes the kernels of an instruction tier.</summary>
     static ICpuOps Create(InstructionTier tier, CpuRuntime runtime) => tier switch
@@ -36,6 +41,11 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) 
 
     public CpuLinear CreateDense(HostMemory memory, ReadOnlySpan<Tensor> parts, Tensor bias) =>
         new DenseLinear<TSimd, TVector>(memory, parts, bias);
+
+    public CpuLinear CreatePacked<TRows>(
+        in TRows rows, int outFeatures, int inFeatures, in PackedInput input, Tensor bias, long sizeInBytes)
+        where TRows : unmanaged, IPackedRows<TRows> =>
+        new PackedLinear<TSimd, TVector, TRows>(in rows, outFeatures, inFeatures, in input, bias, sizeInBytes);
 
     public void Embed(Tensor tokenIds, Tensor table, float scale, Tensor y)
     {

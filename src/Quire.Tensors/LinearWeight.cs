@@ -4,7 +4,7 @@ namespace Quire.Tensors;
 
 /// <summary>
 /// What a linear layer is made of, before a backend has taken it: one or more parts stacked along the output features (a fused
-/// q|k|v or gate|up is several parts), and an optional bias over all outputs. Further kinds of parts hold quantised layouts.
+/// q|k|v or gate|up is several parts), and an optional bias over all outputs. Quantised kinds of parts are in Quire.Tensors.Quantization.
 /// </summary>
 public sealed record LinearSource(string Name, IReadOnlyList<LinearPart> Parts, IReadOnlyList<HostMatrix>? Biases = null);
 

@@ -14,29 +14,13 @@ internal unsafe struct DenseRows
 }
 
 /// <summary>
-/// An unquantised linear layer over one or more parts that stay where they are, in the type that they have. Each output is a sum over
-/// chunks of <see cref="ChunkColumns"/> input features, added in order; each chunk is one dot product as <see cref="DotTile{TSimd, TVector, TElement}"/>
-/// makes it. That holds for every number of rows, so a row's result depends on nothing else.
+/// An unquantised linear layer over one or more parts that stay where they are, in the type that they have. Sums are made as
+/// <see cref="LinearProduct{TSimd, TVector, TElement}"/> says.
 /// </summary>
 internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
-    /// <summary>
-    /// Input features multiplied before the sums are written: some rows of weights and of x stay in the first-level cache. Part of the
-    /// definition of the result; a multiple of every block of two vectors.
-    /// </summary>
-    public const int ChunkColumns = 1024;
-
-    /// <summary>Multiply-adds below which the calling thread does it alone.</summary>
-    private const long ParallelThreshold = 32 * 1024;
-
-    /// <summary>Pieces for each thread: small enough that a thread that lost its core delays the others little.</summary>
-    private const int PiecesPerThread = 6;
-
-    /// <summary>Elements of x that one thread arranges at a time.</summary>
-    private const int ArrangedElements = 64 * 1024;
-
     private readonly DenseRows* _parts;
     private readonly int _partCount;
     private readonly float* _bias;
@@ -76,8 +60,7 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
 
         int threads = runtime.Pool.Threads;
 
-        // Rows of x a few cache lines further apart than they are long, so that they do not fall on the same cache sets.
-        nint xStride = (InFeatures + 31) / 32 * 32 + 16;
+        nint xStride = LinearPlan.ArrangedStride(InFeatures);
         long xFloats = xStride * x.Rows;
         float* arranged = (float*)runtime.Arranged.Reserve(1, sizeof(float) * xFloats * (_hasBFloat16 && _hasOther ? 2 : 1), out _);
         byte* scratch = runtime.Scratch.Reserve(threads, DenseLinearJob<TSimd, TVector>.ScratchBytes, out nint scratchStride);
@@ -85,14 +68,17 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
         {
             Parts = _parts,
             PartCount = _partCount,
-            Bias = _bias,
-            InFeatures = InFeatures,
-            Tokens = x.Rows,
+            Operands = new LinearOperands
+            {
+                Bias = _bias,
+                InFeatures = InFeatures,
+                Tokens = x.Rows,
+                XStride = xStride,
+                Y = (float*)y.Data,
+                YStride = y.Stride,
+            },
             X = _hasOther ? arranged : null,
             XOfBFloat16 = !_hasBFloat16 ? null : _hasOther ? arranged + xFloats : arranged,
-            XStride = xStride,
-            Y = (float*)y.Data,
-            YStride = y.Stride,
             Scratch = scratch,
             ScratchStride = scratchStride,
         };
@@ -106,7 +92,7 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
             Arrange<F32Element>(runtime, x, job.X, xStride);
         }
 
-        runtime.Pool.Run(in job, OutFeatures, Piece(x.Rows, threads));
+        runtime.Pool.Run(in job, OutFeatures, LinearPlan.Piece(x.Rows, InFeatures, OutFeatures, threads));
     }
 
     private static void Arrange<TElement>(CpuRuntime runtime, Tensor x, float* target, nint stride)
@@ -116,22 +102,7 @@ internal sealed unsafe class DenseLinear<TSimd, TVector> : CpuLinear
         {
             Kernel = new() { X = new FloatRows(x), Target = target, TargetStride = stride, Columns = x.Columns },
         };
-        runtime.Pool.Run(in job, x.Rows, Math.Max(1, ArrangedElements / x.Columns));
-    }
-
-    /// <summary>
-    /// Output features handed out at once: a multiple of 48, so that groups of three and of four rows are whole and threads seldom write
-    /// to the same cache line of y.
-    /// </summary>
-    private int Piece(int tokens, int threads)
-    {
-        if (threads == 1 || (long)tokens * InFeatures * OutFeatures < ParallelThreshold)
-        {
-            return OutFeatures;
-        }
-
-        int piece = OutFeatures / (threads * PiecesPerThread);
-        return Math.Max(48, (piece + 47) / 48 * 48);
+        runtime.Pool.Run(in job, x.Rows, LinearPlan.ArrangedRows(x.Columns));
     }
 
     private static int CountRows(ReadOnlySpan<Tensor> parts)

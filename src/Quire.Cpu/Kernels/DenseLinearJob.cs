@@ -1,6 +1,5 @@
 using System;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Quire.Cpu.Simd;
 using Quire.Tensors;
 
@@ -15,31 +14,18 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
-    /// <summary>Rows of weights that are multiplied with all tokens before the next: whole groups of three and of four.</summary>
-    private const int BlockRows = 48;
-
-    private const int ChunkColumns = DenseLinear<TSimd, TVector>.ChunkColumns;
-
-    /// <summary>Floats from one expanded row to the next: off a power of two, so that the rows fall on different cache sets.</summary>
-    private const int PanelStride = ChunkColumns + 16;
-
     /// <summary>Scratch memory of one worker: a block of expanded rows.</summary>
-    public const long ScratchBytes = (long)BlockRows * PanelStride * sizeof(float);
+    public const long ScratchBytes = (long)LinearPlan.BlockRows * LinearPlan.PanelStride * sizeof(float);
 
     public DenseRows* Parts;
     public int PartCount;
-    public float* Bias;
-    public int InFeatures;
-    public int Tokens;
+    public LinearOperands Operands;
 
     /// <summary>x in the block order of F32 and F16; null where no part needs it.</summary>
     public float* X;
 
     /// <summary>x in the block order of BF16; null where no part needs it.</summary>
     public float* XOfBFloat16;
-    public nint XStride;
-    public float* Y;
-    public nint YStride;
     public byte* Scratch;
     public nint ScratchStride;
 
@@ -64,7 +50,7 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
     private static void Multiply(
         ref readonly DenseLinearJob<TSimd, TVector> job, int worker, ref readonly DenseRows part, int row, int output, int count)
     {
-        byte* weights = part.Data + (nint)row * job.InFeatures * part.Type.SizeInBytes();
+        byte* weights = part.Data + (nint)row * job.Operands.InFeatures * part.Type.SizeInBytes();
         float* panel = (float*)(job.Scratch + worker * job.ScratchStride);
         switch (part.Type)
         {
@@ -90,110 +76,32 @@ internal unsafe struct DenseLinearJob<TSimd, TVector> : IPoolJob<DenseLinearJob<
         ref readonly DenseLinearJob<TSimd, TVector> job, float* x, float* panel, byte* weights, int output, int count)
         where TElement : struct, IElement
     {
-        nint rowBytes = (nint)job.InFeatures * TElement.Size;
+        nint rowBytes = (nint)job.Operands.InFeatures * TElement.Size;
 
         // One tile of tokens uses each weight once, so that rows are best read from end to end.
-        int blockRows = job.Tokens > 3 ? BlockRows : 4;
+        int blockRows = job.Operands.Tokens > 3 ? LinearPlan.BlockRows : 4;
         for (int row = 0; row < count; row += blockRows)
         {
             int rows = Math.Min(blockRows, count - row);
             byte* block = weights + row * rowBytes;
-            for (int k = 0; k < job.InFeatures; k += ChunkColumns)
+            for (int k = 0; k < job.Operands.InFeatures; k += LinearPlan.ChunkColumns)
             {
                 byte* chunk = block + (nint)k * TElement.Size;
-                if (typeof(TElement) == typeof(F16Element) && job.Tokens > 3)
+                if (typeof(TElement) == typeof(F16Element) && job.Operands.Tokens > 3)
                 {
-                    int length = Math.Min(ChunkColumns, job.InFeatures - k);
+                    int length = Math.Min(LinearPlan.ChunkColumns, job.Operands.InFeatures - k);
                     for (int r = 0; r < rows; r++)
                     {
-                        RowConversion<TSimd, TVector, TElement>.Expand(chunk + r * rowBytes, panel + r * PanelStride, length);
+                        RowConversion<TSimd, TVector, TElement>.Expand(chunk + r * rowBytes, panel + r * LinearPlan.PanelStride, length);
                     }
 
-                    MultiplyBlock<F32Element>(in job, x, (byte*)panel, PanelStride * sizeof(float), output + row, rows, k);
+                    LinearProduct<TSimd, TVector, F32Element>.MultiplyChunk(
+                        in job.Operands, x, (byte*)panel, LinearPlan.PanelStride * sizeof(float), output + row, rows, k);
                 }
                 else
                 {
-                    MultiplyBlock<TElement>(in job, x, chunk, rowBytes, output + row, rows, k);
+                    LinearProduct<TSimd, TVector, TElement>.MultiplyChunk(in job.Operands, x, chunk, rowBytes, output + row, rows, k);
                 }
-            }
-        }
-    }
-
-    /// <summary>Multiplies one chunk of a block of rows with all tokens.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    [SkipLocalsInit]
-    private static void MultiplyBlock<TElement>(
-        ref readonly DenseLinearJob<TSimd, TVector> job, float* x, byte* weights, nint rowBytes, int output, int rows, int k)
-        where TElement : struct, IElement
-    {
-        float* sums = stackalloc float[16];
-        int length = Math.Min(ChunkColumns, job.InFeatures - k);
-
-        // Tiles of 3 rows and 4 tokens, or of 4 rows and 3 tokens: whichever leaves no token over.
-        int groupRows = job.Tokens % 4 == 0 ? 3 : 4;
-        int columns;
-        for (int token = 0; token < job.Tokens; token += columns)
-        {
-            int left = job.Tokens - token;
-            columns = groupRows == 3 ? 4 : left == 4 ? 2 : Math.Min(3, left);
-            float* start = x + token * job.XStride + k;
-            for (int row = 0; row < rows; row += groupRows)
-            {
-                int group = Math.Min(groupRows, rows - row);
-                Tile<TElement>(weights + row * rowBytes, rowBytes, group, start, job.XStride, columns, length, sums);
-                AddSums(in job, sums, token, columns, output + row, group, k);
-            }
-        }
-    }
-
-    /// <summary>The dot products of up to four rows with one to four tokens. Missing rows repeat the last one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile<TElement>(byte* w, nint rowBytes, int rows, float* x, nint xStride, int columns, int length, float* sums)
-        where TElement : struct, IElement
-    {
-        byte* w1 = w + (rows > 1 ? rowBytes : 0);
-        byte* w2 = w1 + (rows > 2 ? rowBytes : 0);
-        byte* w3 = w2 + (rows > 3 ? rowBytes : 0);
-        switch (columns)
-        {
-            case 4:
-                DotTile<TSimd, TVector, TElement>.Dot3x4(w, w1, w2, x, xStride, length, sums);
-                break;
-            case 3:
-                DotTile<TSimd, TVector, TElement>.Dot4x3(w, w1, w2, w3, x, xStride, length, sums);
-                break;
-            case 2:
-                DotTile<TSimd, TVector, TElement>.Dot4x2(w, w1, w2, w3, x, xStride, length, sums);
-                break;
-            default:
-                DotTile<TSimd, TVector, TElement>.Dot4x1(w, w1, w2, w3, x, length, sums);
-                break;
-        }
-    }
-
-    /// <summary>Writes the sums of the first chunk to y, adds those of the others, and the bias after the last.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddSums(
-        ref readonly DenseLinearJob<TSimd, TVector> job, float* sums, int token, int columns, int output, int rows, int k)
-    {
-        bool last = k + ChunkColumns >= job.InFeatures;
-        for (int c = 0; c < columns; c++)
-        {
-            float* y = job.Y + (token + c) * job.YStride + output;
-            float* sum = sums + 4 * c;
-            if (rows == 4)
-            {
-                Vector128<float> total = Vector128.Load(sum);
-                total = k > 0 ? Vector128.Load(y) + total : total;
-                total = last && job.Bias != null ? total + Vector128.Load(job.Bias + output) : total;
-                total.Store(y);
-                continue;
-            }
-
-            for (int r = 0; r < rows; r++)
-            {
-                float total = k > 0 ? y[r] + sum[r] : sum[r];
-                y[r] = last && job.Bias != null ? total + job.Bias[output + r] : total;
             }
         }
     }

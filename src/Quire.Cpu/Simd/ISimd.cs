@@ -33,6 +33,26 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Loads <see cref="Count"/> F16 numbers; exact.</summary>
     static abstract TVector LoadHalf(ushort* source);
 
+    /// <summary>
+    /// Loads <see cref="Count"/> bytes as whole numbers from 0 to 255, in a form of its own: only the operations below make floats of it.
+    /// </summary>
+    static abstract TVector LoadBytes(byte* source);
+
+    /// <summary>Loads <see cref="Count"/> bytes as whole numbers from −128 to 127, in the same form.</summary>
+    static abstract TVector LoadSignedBytes(byte* source);
+
+    /// <summary>The lower four bits of whole numbers that <see cref="LoadBytes"/> loaded, as floats.</summary>
+    static abstract TVector LowNibbles(TVector integers);
+
+    /// <summary>The upper four bits of whole numbers that <see cref="LoadBytes"/> loaded, as floats.</summary>
+    static abstract TVector HighNibbles(TVector integers);
+
+    /// <summary>Whole numbers that <see cref="LoadBytes"/> or <see cref="LoadSignedBytes"/> loaded, as floats.</summary>
+    static abstract TVector ToFloats(TVector integers);
+
+    /// <summary>Loads <see cref="Count"/> FP8 E4M3 numbers; exact, but for NaN, which becomes ±480.</summary>
+    static abstract TVector LoadFloat8(byte* source);
+
     static abstract void Store(float* target, TVector value);
 
     /// <summary>Stores as BF16, rounded to nearest, ties to even.</summary>

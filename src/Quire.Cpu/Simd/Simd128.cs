@@ -41,6 +41,29 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadBytes(byte* source) => WidenBytes(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadSignedBytes(byte* source) => WidenSignedBytes(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LowNibbles(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32() & Vector128.Create(15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> HighNibbles(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32() >>> 4);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> ToFloats(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFloat8(byte* source)
+    {
+        // As with F16: exponent and mantissa at their place in a float stand for a number that is 2¹²⁰ too small.
+        Vector128<int> bits = (WidenSignedBytes(source) << 20) & Vector128.Create(unchecked((int)Float8Format.Bits));
+        return bits.AsSingle() * Vector128.Create(Float8Format.Rescale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, Vector128<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -117,6 +140,16 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> Widen(ushort* source) =>
         Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> WidenBytes(byte* source) => Sse41.IsSupported
+        ? Sse41.ConvertToVector128Int32(source)
+        : Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsByte())).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> WidenSignedBytes(byte* source) => Sse41.IsSupported
+        ? Sse41.ConvertToVector128Int32((sbyte*)source)
+        : Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsSByte()));
 }
 
 /// <summary>Constants of the conversion of F16 to F32.</summary>
@@ -129,4 +162,14 @@ internal static class HalfFormat
     public const int LargestFinite = 0x7BFF << 13;
 
     public const uint InfinityBits = 0x7F80_0000;
+}
+
+/// <summary>Constants of the conversion of FP8 E4M3 to F32.</summary>
+internal static class Float8Format
+{
+    /// <summary>2¹²⁰: the difference of the exponent biases, 127 − 7.</summary>
+    public const float Rescale = 1.329227995784916e36f;
+
+    /// <summary>Sign, exponent and mantissa of an FP8 number that was sign-extended to 32 bits and shifted left by 20.</summary>
+    public const uint Bits = 0x87F0_0000;
 }

@@ -47,6 +47,29 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadBytes(byte* source) => WidenBytes(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadSignedBytes(byte* source) => WidenSignedBytes(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LowNibbles(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32() & Vector256.Create(15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> HighNibbles(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32() >>> 4);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ToFloats(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFloat8(byte* source)
+    {
+        // As with F16: exponent and mantissa at their place in a float stand for a number that is 2¹²⁰ too small.
+        Vector256<int> bits = (WidenSignedBytes(source) << 20) & Vector256.Create(unchecked((int)Float8Format.Bits));
+        return bits.AsSingle() * Vector256.Create(Float8Format.Rescale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, Vector256<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -107,4 +130,14 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     private static Vector256<uint> Widen(ushort* source) => Avx2.IsSupported
         ? Avx2.ConvertToVector256Int32(source).AsUInt32()
         : Vector256.Create(Vector128.WidenLower(Vector128.Load(source)), Vector128.WidenUpper(Vector128.Load(source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> WidenBytes(byte* source) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32(source)
+        : Vector256.WidenLower(Vector256.WidenLower(Vector256.CreateScalarUnsafe(*(ulong*)source).AsByte())).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> WidenSignedBytes(byte* source) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32((sbyte*)source)
+        : Vector256.WidenLower(Vector256.WidenLower(Vector256.CreateScalarUnsafe(*(ulong*)source).AsSByte()));
 }

@@ -40,6 +40,29 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadBytes(byte* source) => WidenBytes(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadSignedBytes(byte* source) => WidenSignedBytes(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LowNibbles(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32() & Vector512.Create(15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> HighNibbles(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32() >>> 4);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ToFloats(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFloat8(byte* source)
+    {
+        // As with F16: exponent and mantissa at their place in a float stand for a number that is 2¹²⁰ too small.
+        Vector512<int> bits = (WidenSignedBytes(source) << 20) & Vector512.Create(unchecked((int)Float8Format.Bits));
+        return bits.AsSingle() * Vector512.Create(Float8Format.Rescale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, Vector512<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -100,4 +123,14 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     private static Vector512<uint> Widen(ushort* source) => Avx512F.IsSupported
         ? Avx512F.ConvertToVector512UInt32(Vector256.Load(source))
         : Vector512.Create(Vector256.WidenLower(Vector256.Load(source)), Vector256.WidenUpper(Vector256.Load(source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> WidenBytes(byte* source) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector128.Load(source))
+        : Vector512.WidenLower(Vector512.WidenLower(Vector512.Create(Vector256.Create(Vector128.Load(source), default), default))).AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> WidenSignedBytes(byte* source) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source))
+        : Vector512.WidenLower(Vector512.WidenLower(Vector512.Create(Vector256.Create(Vector128.Load((sbyte*)source), default), default)));
 }

@@ -31,6 +31,25 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float LoadHalf(ushort* source) => FloatConversions.HalfToSingle(*source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadBytes(byte* source) => *source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadSignedBytes(byte* source) => (sbyte)*source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LowNibbles(float integers) => (int)integers & 15;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float HighNibbles(float integers) => (int)integers >> 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float ToFloats(float integers) => integers;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadFloat8(byte* source) =>
+        BitConverter.UInt32BitsToSingle((uint)((sbyte)*source << 20) & Float8Format.Bits) * Float8Format.Rescale;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, float value) => *target = value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

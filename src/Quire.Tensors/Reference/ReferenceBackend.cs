@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Quire.Tensors.Quantization;
 
 namespace Quire.Tensors.Reference;
 
@@ -50,23 +51,23 @@ public sealed class ReferenceBackend : IBackend
     public LinearWeight CreateLinear(LinearSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        var parts = new List<Tensor>();
+        var parts = new List<ReferencePart>();
         int outFeatures = 0;
         foreach (LinearPart part in source.Parts)
         {
-            if (part is not DensePart dense)
+            parts.Add(part switch
             {
-                throw new NotSupportedException($"{source.Name}: the reference backend cannot multiply from {part.GetType().Name}");
-            }
-
-            parts.Add(Upload(dense.Weight));
+                DensePart dense => new ReferencePart(Upload(dense.Weight)),
+                QuantizedPart quantized => new ReferencePart(Dequantize(quantized), quantized.Activations),
+                _ => throw new NotSupportedException($"{source.Name}: the reference backend cannot multiply from {part.GetType().Name}"),
+            });
             outFeatures += part.OutFeatures;
         }
 
         return new ReferenceLinear(outFeatures, source.Parts[0].InFeatures, parts, Bias(source, outFeatures));
     }
 
-    public LinearWeight CreateLinear(Tensor weight) => new ReferenceLinear(weight.Rows, weight.Columns, [weight], null);
+    public LinearWeight CreateLinear(Tensor weight) => new ReferenceLinear(weight.Rows, weight.Columns, [new ReferencePart(weight)], null);
 
     public ExpertWeights CreateExperts(IReadOnlyList<LinearWeight> experts) => new(experts);
 
@@ -91,6 +92,22 @@ public sealed class ReferenceBackend : IBackend
 
     public void Dispose() => _memory.Dispose();
 
+    /// <summary>Every weight as its part defines it.</summary>
+    private Tensor Dequantize(QuantizedPart part)
+    {
+        Tensor weight = Allocate(DType.F32, part.OutFeatures, part.InFeatures);
+        for (int row = 0; row < part.OutFeatures; row++)
+        {
+            Span<float> values = weight.HostRow<float>(row);
+            for (int column = 0; column < values.Length; column++)
+            {
+                values[column] = part.Weight(row, column);
+            }
+        }
+
+        return weight;
+    }
+
     private static float[]? Bias(LinearSource source, int outFeatures)
     {
         if (source.Biases is null)
@@ -112,11 +129,14 @@ public sealed class ReferenceBackend : IBackend
     }
 }
 
-/// <summary>The parts of a linear layer, read where they lie.</summary>
-internal sealed class ReferenceLinear(int outFeatures, int inFeatures, IReadOnlyList<Tensor> parts, float[]? bias)
+/// <summary>Rows of a linear layer, and how their inputs are rounded.</summary>
+internal readonly record struct ReferencePart(Tensor Weight, ActivationQuantization? Activations = null);
+
+/// <summary>The parts of a linear layer: unquantised ones where they lie, others expanded to F32.</summary>
+internal sealed class ReferenceLinear(int outFeatures, int inFeatures, IReadOnlyList<ReferencePart> parts, float[]? bias)
     : LinearWeight(outFeatures, inFeatures)
 {
-    public IReadOnlyList<Tensor> Parts { get; } = parts;
+    public IReadOnlyList<ReferencePart> Parts { get; } = parts;
 
     public float[]? Bias { get; } = bias;
 
@@ -125,9 +145,9 @@ internal sealed class ReferenceLinear(int outFeatures, int inFeatures, IReadOnly
         get
         {
             long bytes = 0;
-            foreach (Tensor part in Parts)
+            foreach (ReferencePart part in Parts)
             {
-                bytes += part.ElementCount * part.Type.SizeInBytes();
+                bytes += part.Weight.ElementCount * part.Weight.Type.SizeInBytes();
             }
 
             return bytes;

@@ -74,14 +74,15 @@ public sealed partial class ReferenceOps : ITensorOps
         for (int t = 0; t < x.Rows; t++)
         {
             int output = 0;
-            foreach (Tensor part in linear.Parts)
+            foreach (ReferencePart part in linear.Parts)
             {
-                for (int row = 0; row < part.Rows; row++, output++)
+                float[] inputs = Inputs(x, t, part);
+                for (int row = 0; row < part.Weight.Rows; row++, output++)
                 {
                     double sum = linear.Bias is null ? 0 : linear.Bias[output];
-                    for (int c = 0; c < part.Columns; c++)
+                    for (int c = 0; c < inputs.Length; c++)
                     {
-                        sum += (double)Elements.Load(x, t, c) * Elements.Load(part, row, c);
+                        sum += (double)inputs[c] * Elements.Load(part.Weight, row, c);
                     }
 
                     Elements.Store(y, t, output, (float)sum);
@@ -179,6 +180,19 @@ public sealed partial class ReferenceOps : ITensorOps
                 Elements.Store(x, t, c, scale * Elements.Load(x, t, c));
             }
         }
+    }
+
+    /// <summary>A row of x, rounded as the part wants it.</summary>
+    private static float[] Inputs(Tensor x, int row, ReferencePart part)
+    {
+        var inputs = new float[x.Columns];
+        for (int c = 0; c < inputs.Length; c++)
+        {
+            inputs[c] = Elements.Load(x, row, c);
+        }
+
+        part.Activations?.Round(inputs);
+        return inputs;
     }
 
     private static double Apply(Activation activation, double x) => activation switch
