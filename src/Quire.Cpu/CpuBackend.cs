@@ -81,6 +81,8 @@ public sealed class CpuBackend : IBackend
         return target;
     }
 
+    public void Write(HostMatrix matrix, Tensor target) => HostMemory.Write(matrix, target);
+
     public LinearWeight CreateLinear(LinearSource source)
     {
         ArgumentNullException.ThrowIfNull(source);

@@ -95,6 +95,29 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) 
 
     public void Linear(Tensor x, LinearWeight weight, Tensor y) => ((CpuLinear)weight).Multiply(runtime, x, y);
 
+    public void AddLora(Tensor x, LoraWeight weight, in LoraBatch batch, Tensor y)
+    {
+        if (batch.ActiveRows == 0)
+        {
+            return;
+        }
+
+        switch (weight.A.Type)
+        {
+            case DType.F32:
+                LoraKernel<TSimd, TVector, F32Element>.Run(runtime, x, weight, batch, y);
+                break;
+            case DType.BF16:
+                LoraKernel<TSimd, TVector, BF16Element>.Run(runtime, x, weight, batch, y);
+                break;
+            case DType.F16:
+                LoraKernel<TSimd, TVector, F16Element>.Run(runtime, x, weight, batch, y);
+                break;
+            default:
+                throw new NotSupportedException($"LoRA adapters of {weight.A.Type.DisplayName()} are not supported on the CPU");
+        }
+    }
+
     public void Add(Tensor x, float scale, Tensor y)
     {
         Debug.Assert(x.Rows == y.Rows && x.Columns == y.Columns);

@@ -33,6 +33,21 @@ public sealed unsafe class HostMemory : IDisposable
         return (memory + Alignment - 1) & -Alignment;
     }
 
+    /// <summary>Copies a matrix into a tensor of the same shape and type, both in host memory.</summary>
+    public static void Write(HostMatrix matrix, Tensor target)
+    {
+        if (matrix.Type != target.Type || matrix.Rows != target.Rows || matrix.Columns != target.Columns)
+        {
+            throw new ArgumentException($"[{matrix.Rows}, {matrix.Columns}] of {matrix.Type} does not fit {target}", nameof(matrix));
+        }
+
+        long bytes = (long)matrix.Columns * matrix.Type.SizeInBytes();
+        for (int row = 0; row < matrix.Rows; row++)
+        {
+            Buffer.MemoryCopy((byte*)matrix.Data + row * bytes, (void*)target.RowRange(row, 1).Data, bytes, bytes);
+        }
+    }
+
     public void Dispose()
     {
         foreach (nint block in _blocks)

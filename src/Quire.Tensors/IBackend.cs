@@ -36,6 +36,13 @@ public interface IBackend : IDisposable
     /// <summary>Brings a matrix to the device, converted to <paramref name="type"/>.</summary>
     Tensor Upload(HostMatrix matrix, DType type);
 
+    /// <summary>
+    /// Overwrites <paramref name="target"/>, a tensor of <see cref="Allocate"/> or a range of one, with a matrix of the same shape and type,
+    /// ordered between the operations called before and after. The memory of the matrix may be freed afterwards.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The backend cannot change what is on the device.</exception>
+    void Write(HostMatrix matrix, Tensor target) => throw new NotSupportedException($"{Device.Name} cannot exchange weights while it runs");
+
     /// <summary>Takes over the weight of a linear layer and lays it out for this backend's kernels.</summary>
     /// <exception cref="NotSupportedException">A part has a format that this backend cannot multiply from; the message names it.</exception>
     LinearWeight CreateLinear(LinearSource source);

@@ -1,3 +1,5 @@
+using System;
+
 namespace Quire.Tensors;
 
 /// <summary>
@@ -33,6 +35,15 @@ public interface ITensorOps
 
     /// <summary>y = x Wᵀ + b. x [rows, in], y [rows, out]; y may be F32 whatever the activation type is (logits).</summary>
     void Linear(Tensor x, LinearWeight weight, Tensor y);
+
+    /// <summary>
+    /// y[t] += B (A x[t]) with the factors of row t's adapter; rows without one keep their value. x [rows, in], y [rows, out], both of the
+    /// step that <paramref name="batch"/> describes. Several rows of several adapters are computed in one call, and a row's result depends
+    /// neither on the slot that its adapter is in nor on the largest rank that slots hold.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The backend has no kernel for it.</exception>
+    void AddLora(Tensor x, LoraWeight weight, in LoraBatch batch, Tensor y) =>
+        throw new NotSupportedException("this backend computes no LoRA adapters");
 
     /// <summary>y += scale · x.</summary>
     void Add(Tensor x, float scale, Tensor y);

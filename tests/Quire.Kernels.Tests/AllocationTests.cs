@@ -1,4 +1,5 @@
 using System;
+using System.Linq;
 using Quire.Tensors;
 
 namespace Quire.Kernels.Tests;
@@ -24,6 +25,8 @@ public class AllocationTests
         Tensor x = world.Numbers(31, 512);
         Tensor y = world.Numbers(31, 256);
         Tensor z = world.Numbers(31, 512);
+        LoraWeight lora = LoraTests.RandomWeight(world, DType.F32, 2, 8, 512, [200, 56]);
+        LoraBatch loraBatch = LoraTests.Batch(world, 2, [.. Enumerable.Range(0, 31).Select(row => row % 3 - 1)]);
         Tensor weight = world.Numbers(1, 512, type: DType.BF16);
         Tensor table = world.Numbers(40, 512, type: DType.F16);
         Tensor integers = world.Integers(new int[31]);
@@ -44,6 +47,7 @@ public class AllocationTests
             ops.Linear(x, linear, y);
             ops.Linear(x.Take(8), linear, y.Take(8));
             ops.Linear(x.Take(1), linear, y.Take(1));
+            ops.AddLora(x, lora, loraBatch, y);
             ops.Add(x, 0.5f, z);
             ops.GatedActivation(Activation.Silu, x, y);
             ops.Activate(Activation.GeluErf, y);

@@ -48,6 +48,8 @@ public sealed class ReferenceBackend : IBackend
         return target;
     }
 
+    public void Write(HostMatrix matrix, Tensor target) => HostMemory.Write(matrix, target);
+
     public LinearWeight CreateLinear(LinearSource source)
     {
         ArgumentNullException.ThrowIfNull(source);

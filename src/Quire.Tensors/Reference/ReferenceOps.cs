@@ -91,6 +91,39 @@ public sealed partial class ReferenceOps : ITensorOps
         }
     }
 
+    public void AddLora(Tensor x, LoraWeight weight, in LoraBatch batch, Tensor y)
+    {
+        for (int t = 0; t < x.Rows; t++)
+        {
+            int slot = Elements.Integer(batch.Slots, t);
+            int output = 0;
+            for (int part = 0; slot >= 0 && part < weight.Parts; part++)
+            {
+                int end = output + weight.PartRows[part];
+                double[] inner = new double[weight.Rank];
+                for (int r = 0; r < weight.Rank; r++)
+                {
+                    int row = (slot * weight.Parts + part) * weight.Rank + r;
+                    for (int c = 0; c < x.Columns; c++)
+                    {
+                        inner[r] += (double)Elements.Load(x, t, c) * Elements.Load(weight.A, row, c);
+                    }
+                }
+
+                for (; output < end; output++)
+                {
+                    double sum = Elements.Load(y, t, output);
+                    for (int r = 0; r < weight.Rank; r++)
+                    {
+                        sum += inner[r] * Elements.Load(weight.B, slot * weight.Rank + r, output);
+                    }
+
+                    Elements.Store(y, t, output, (float)sum);
+                }
+            }
+        }
+    }
+
     public void Add(Tensor x, float scale, Tensor y)
     {
         for (int t = 0; t < x.Rows; t++)
