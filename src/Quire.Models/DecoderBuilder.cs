@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Quire.Models.Blocks;
+using Quire.Models.Lora;
 using Quire.Models.Rope;
 using Quire.Models.Weights;
 using Quire.Tensors;
@@ -7,7 +8,7 @@ using Quire.Tensors;
 namespace Quire.Models;
 
 /// <summary>Turns bound weights into the blocks of a model on a backend.</summary>
-internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, WeightBinder binder, IBackend backend, HostMemory host, int maxModelLength)
+internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, WeightBinder binder, IBackend backend, HostMemory host, int maxModelLength, LoraBank? lora)
 {
     private readonly Dictionary<RopeSpec, RopeTable> _ropeTables = [];
 
@@ -41,7 +42,7 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
 
     public Norm FinalNorm() => Norm(slots.FinalNorm)!;
 
-    public LinearWeight Head(Tensor embedding) => slots.Head is { } head ? Linear(head) : backend.CreateLinear(embedding);
+    public LinearWeight Head(Tensor embedding) => slots.Head is { } head ? Weight(head) : backend.CreateLinear(embedding);
 
     private DecoderLayer Layer(LayerSpec layer, LayerSlots slot)
     {
@@ -66,7 +67,7 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
     }
 
     private IFeedForward FeedForward(FeedForwardSpec feedForward, LayerSlots slot) => slot.Experts is { } experts
-        ? new MixtureOfExperts(backend.Ops, feedForward, Linear(experts.Router), Experts(experts.Inputs), Experts(experts.Outputs))
+        ? new MixtureOfExperts(backend.Ops, feedForward, Weight(experts.Router), Experts(experts.Inputs), Experts(experts.Outputs))
         : new FeedForward(backend.Ops, feedForward, Linear(slot.FeedForwardInput!), Linear(slot.FeedForwardOutput!));
 
     private ExpertWeights Experts(IReadOnlyList<LinearSlot> slots)
@@ -74,7 +75,7 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
         var weights = new LinearWeight[slots.Count];
         for (int i = 0; i < weights.Length; i++)
         {
-            weights[i] = Linear(slots[i]);
+            weights[i] = Weight(slots[i]);
         }
 
         return backend.CreateExperts(weights);
@@ -87,7 +88,10 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
         return backend.Upload(matrix);
     }
 
-    private LinearWeight Linear(LinearSlot slot)
+    private Linear Linear(LinearSlot slot) =>
+        new(backend.Ops, Weight(slot), lora?.Targets.IndexOf(slot) is { } target ? lora.Weight(target) : null);
+
+    private LinearWeight Weight(LinearSlot slot)
     {
         LinearWeight weight = backend.CreateLinear(binder.Linear(slot));
         WeightBytes += weight.SizeInBytes;

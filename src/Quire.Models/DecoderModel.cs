@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using Quire.Models.Blocks;
 using Quire.Models.Config;
+using Quire.Models.Lora;
 using Quire.Models.Weights;
 using Quire.Tensors;
 
@@ -38,7 +39,8 @@ public sealed class DecoderModel : IDisposable
         _host = host;
         var slots = new DecoderSlots(definition);
         var binder = new WeightBinder(slots, source, type, host, progress);
-        var builder = new DecoderBuilder(Spec, slots, binder, backend, host, maxModelLength);
+        Lora = options.Lora is { } lora ? new LoraBank(new LoraTargets(slots, lora.TargetModules), lora, backend, host) : null;
+        var builder = new DecoderBuilder(Spec, slots, binder, backend, host, maxModelLength, Lora);
         _embedding = builder.Embedding();
         _positionEmbedding = builder.PositionEmbedding();
         _layers = builder.Layers();
@@ -60,6 +62,9 @@ public sealed class DecoderModel : IDisposable
 
     /// <summary>Bytes of the matrices as the backend keeps them.</summary>
     public long WeightBytes { get; }
+
+    /// <summary>The slots for LoRA adapters; null when <see cref="ModelOptions.Lora"/> asked for none.</summary>
+    public LoraBank? Lora { get; }
 
     public DecoderWorkspace Workspace { get; }
 

@@ -27,6 +27,9 @@ public sealed class ForwardContext
     /// </summary>
     public Tensor LogitRows { get; set; }
 
+    /// <summary>Which tokens have an adapter, and which; the default has none. Only for a model with <see cref="DecoderModel.Lora"/>.</summary>
+    public LoraBatch Lora { get; set; }
+
     /// <summary>The cache, of the shape that <see cref="DecoderModel.KvCacheShape"/> gives.</summary>
     public required KvCache KvCache { get; set; }
 

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using Quire.Models.Config;
+using Quire.Models.Lora;
 using Quire.Models.Rope;
 using Quire.Models.Weights;
 using Quire.Tensors;
@@ -15,6 +16,7 @@ namespace Quire.Models;
 public sealed class ModelMemory
 {
     private readonly HashSet<RopeSpec> _ropes = [];
+    private readonly DecoderSlots _slots;
 
     /// <summary>The plan of a model whose weights have the type <paramref name="type"/>.</summary>
     public ModelMemory(ModelDefinition definition, DType type)
@@ -22,7 +24,9 @@ public sealed class ModelMemory
         ArgumentNullException.ThrowIfNull(definition);
         Spec = definition.Spec;
         WeightType = type;
-        foreach (TensorSlot slot in new DecoderSlots(definition).All())
+        var slots = new DecoderSlots(definition);
+        _slots = slots;
+        foreach (TensorSlot slot in slots.All())
         {
             ParameterCount += slot.ElementCount;
             MatrixParameterCount += slot.Role == WeightRole.Linear ? slot.ElementCount : 0;
@@ -84,6 +88,13 @@ public sealed class ModelMemory
     /// <param name="maxLogitRows">Most rows of logits.</param>
     public long ActivationBytes(DType activationType, int maxBatchedTokens, int maxLogitRows) =>
         DecoderWorkspace.SizeInBytes(Spec, activationType, maxBatchedTokens, maxLogitRows);
+
+    /// <summary>Bytes of the slots for LoRA adapters.</summary>
+    public long LoraBytes(LoraOptions lora, DType activationType)
+    {
+        ArgumentNullException.ThrowIfNull(lora);
+        return new LoraTargets(_slots, lora.TargetModules).SizeInBytes(lora.MaxLoras, lora.MaxRank, lora.TypeOn(activationType));
+    }
 
     /// <summary>Bytes of the tables of rotary embeddings for sequences of up to <paramref name="maxModelLength"/> tokens.</summary>
     public long RopeTableBytes(int maxModelLength)

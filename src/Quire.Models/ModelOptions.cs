@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Quire.Models.Lora;
 
 namespace Quire.Models;
 
@@ -35,6 +36,9 @@ public sealed record ModelOptions
 
     /// <summary>Longest sequence: sizes the tables of rotary embeddings. Null takes the length that config.json implies.</summary>
     public int? MaxModelLength { get; init; }
+
+    /// <summary>Room for LoRA adapters, or null for none.</summary>
+    public LoraOptions? Lora { get; init; }
 
     /// <summary>A JSON object laid over config.json, or null.</summary>
     public string? HfOverrides { get; init; }

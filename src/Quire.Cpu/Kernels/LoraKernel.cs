@@ -45,7 +45,11 @@ internal static unsafe class LoraKernel<TSimd, TVector, TElement>
         {
             Kernel = new()
             {
-                X = new FloatRows(x), Order = (int*)batch.Order.Data, Target = gathered, TargetStride = xStride, Columns = x.Columns,
+                X = new FloatRows(x),
+                Order = (int*)batch.Order.Data,
+                Target = gathered,
+                TargetStride = xStride,
+                Columns = x.Columns,
             },
         };
         runtime.Pool.Run(in gather, entries, Math.Max(1, 64 * 1024 / x.Columns));
@@ -62,7 +66,11 @@ internal static unsafe class LoraKernel<TSimd, TVector, TElement>
         };
         var shrink = new LoraShrinkJob<TSimd, TVector, TElement>
         {
-            Shape = shape, A = (byte*)weight.A.Data, InFeatures = x.Columns, X = gathered, XStride = xStride,
+            Shape = shape,
+            A = (byte*)weight.A.Data,
+            InFeatures = x.Columns,
+            X = gathered,
+            XStride = xStride,
         };
         int groups = shrink.GroupsPerPart * weight.Parts;
         runtime.Pool.Run(in shrink, checked(groups * entries), Piece(runtime, groups * entries, 4L * x.Columns));
@@ -73,7 +81,10 @@ internal static unsafe class LoraKernel<TSimd, TVector, TElement>
     {
         var expand = new LoraExpandJob<TSimd, TVector, TElement>
         {
-            Shape = shape, B = (byte*)weight.B.Data, OutFeatures = weight.OutFeatures, Y = new FloatRows(y),
+            Shape = shape,
+            B = (byte*)weight.B.Data,
+            OutFeatures = weight.OutFeatures,
+            Y = new FloatRows(y),
         };
         int strips = 0;
         for (int i = 0; i < weight.Parts; i++)

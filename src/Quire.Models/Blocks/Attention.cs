@@ -8,9 +8,9 @@ namespace Quire.Models.Blocks;
 /// </summary>
 internal sealed class Attention(ITensorOps ops, SelfAttentionSpec shape, AttentionSpec spec)
 {
-    public required LinearWeight Qkv { get; init; }
+    public required Linear Qkv { get; init; }
 
-    public required LinearWeight Output { get; init; }
+    public required Linear Output { get; init; }
 
     public Norm? QueryNorm { get; init; }
 
@@ -28,7 +28,7 @@ internal sealed class Attention(ITensorOps ops, SelfAttentionSpec shape, Attenti
         Tensor y) // [tokens, hidden]
     {
         Tensor qkv = workspace.Qkv(x.Rows);
-        ops.Linear(x, Qkv, qkv);
+        Qkv.Forward(x, context, qkv);
         Tensor q = qkv.ColumnRange(0, shape.QuerySize);
         Tensor k = qkv.ColumnRange(shape.QuerySize, shape.KvSize);
         Tensor v = qkv.ColumnRange(shape.QuerySize + shape.KvSize, shape.KvSize);
@@ -45,6 +45,6 @@ internal sealed class Attention(ITensorOps ops, SelfAttentionSpec shape, Attenti
 
         Tensor attended = workspace.Attended(x.Rows);
         ops.PagedAttention(q, cache, context.Attention, spec, attended);
-        ops.Linear(attended, Output, y);
+        Output.Forward(attended, context, y);
     }
 }

@@ -21,7 +21,7 @@ internal sealed class DecoderLayer
     {
         Attention.Forward(stream.Enter(AttentionNorm), context, cache, workspace, stream.Branch);
         stream.Leave(AfterAttentionNorm);
-        FeedForward.Forward(stream.Enter(FeedForwardNorm), workspace, stream.Branch);
+        FeedForward.Forward(stream.Enter(FeedForwardNorm), context, workspace, stream.Branch);
         stream.Leave(AfterFeedForwardNorm);
     }
 }

@@ -6,16 +6,16 @@ namespace Quire.Models.Blocks;
 internal interface IFeedForward
 {
     /// <summary>y = feedForward(x). x and y [tokens, hidden] may be the same.</summary>
-    void Forward(Tensor x, DecoderWorkspace workspace, Tensor y);
+    void Forward(Tensor x, ForwardContext context, DecoderWorkspace workspace, Tensor y);
 }
 
 /// <summary>A dense feed-forward block: gated (down(act(gate x) · up x)) or plain (down(act(up x))).</summary>
-internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, LinearWeight input, LinearWeight output) : IFeedForward
+internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, Linear input, Linear output) : IFeedForward
 {
-    public void Forward(Tensor x, DecoderWorkspace workspace, Tensor y)
+    public void Forward(Tensor x, ForwardContext context, DecoderWorkspace workspace, Tensor y)
     {
         Tensor projected = workspace.FeedForwardInput(x.Rows, spec);
-        ops.Linear(x, input, projected);
+        input.Forward(x, context, projected);
         Tensor inner = projected;
         if (spec.Gated)
         {
@@ -27,6 +27,6 @@ internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, LinearWe
             ops.Activate(spec.Activation, inner);
         }
 
-        ops.Linear(inner, output, y);
+        output.Forward(inner, context, y);
     }
 }

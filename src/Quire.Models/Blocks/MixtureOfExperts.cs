@@ -9,7 +9,7 @@ namespace Quire.Models.Blocks;
 internal sealed class MixtureOfExperts(
     ITensorOps ops, FeedForwardSpec spec, LinearWeight router, ExpertWeights inputs, ExpertWeights outputs) : IFeedForward
 {
-    public void Forward(Tensor x, DecoderWorkspace workspace, Tensor y)
+    public void Forward(Tensor x, ForwardContext context, DecoderWorkspace workspace, Tensor y)
     {
         ExpertSpec experts = spec.Experts!;
         Tensor logits = workspace.RouterLogits(x.Rows, experts);

@@ -62,6 +62,9 @@ public sealed class DecoderSlots
         return null;
     }
 
+    /// <summary>As <see cref="DecoderNames.OtherBeginnings"/>.</summary>
+    public IReadOnlyList<(string Ours, string Theirs)> OtherBeginnings => _names.OtherBeginnings;
+
     /// <summary>Every tensor once, in the order of computation.</summary>
     public IEnumerable<TensorSlot> All()
     {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Runtime.InteropServices;
 using Quire.Tensors;
 
@@ -13,8 +14,8 @@ internal sealed class DrivenSequence(IReadOnlyList<int> blocks)
     public int Cached { get; set; }
 }
 
-/// <summary>Tokens of one sequence in a step.</summary>
-internal sealed record Chunk(DrivenSequence Sequence, IReadOnlyList<int> Tokens);
+/// <summary>Tokens of one sequence in a step, and the slot of its adapter, −1 for none.</summary>
+internal sealed record Chunk(DrivenSequence Sequence, IReadOnlyList<int> Tokens, int LoraSlot = -1);
 
 /// <summary>
 /// The smallest engine that can run a model: fills a <see cref="ForwardContext"/> from chunks of sequences. Blocks are handed out in a
@@ -40,7 +41,7 @@ internal sealed class ModelDriver
         _maxTokens = model.Workspace.MaxTokens;
         int blocks = 1 + sequences * MaxBlocksPerSequence;
         _context = new ForwardContext { KvCache = backend.CreateKvCache(model.KvCacheShape(BlockSize, blocks, DType.F32)) };
-        _staging = backend.AllocateStaging(4 * (4 * _maxTokens + sequences * (MaxBlocksPerSequence + 2) + 1 + 128));
+        _staging = backend.AllocateStaging(4 * (6 * _maxTokens + sequences * (MaxBlocksPerSequence + 2) + 1 + 128));
         for (int i = 0; i < blocks - 1; i++)
         {
             // A stride that is prime to every block count used here visits all blocks out of order.
@@ -144,7 +145,16 @@ internal sealed class ModelDriver
             MaxContextLength = longestContext,
         };
         _context.LogitRows = Put(logitRows);
+        _context.Lora = _model.Lora is null ? default : Lora(chunks, _model.Lora.Slots);
         _staging.Flush(4 * _used);
+    }
+
+    private LoraBatch Lora(Chunk[] chunks, int slots)
+    {
+        int[] rows = [.. chunks.SelectMany(chunk => Enumerable.Repeat(chunk.LoraSlot, chunk.Tokens.Count))];
+        int[] order = [.. Enumerable.Range(0, rows.Length).Where(row => rows[row] >= 0).OrderBy(row => rows[row])];
+        int[] starts = [.. Enumerable.Range(0, slots + 1).Select(slot => order.Count(row => rows[row] < slot))];
+        return new LoraBatch { Slots = Put(rows), Order = Put(order), Starts = Put(starts) };
     }
 
     private Tensor Put(int[] values)
