@@ -14,6 +14,9 @@ internal sealed class BlockTable
 
     public int Count { get; private set; }
 
+    /// <summary>Leading entries that are the null block, because no later token reads them.</summary>
+    public int SkippedCount { get; private set; }
+
     /// <summary>Leading blocks that are registered in the prefix index (or were hits, and so are registered).</summary>
     public int RegisteredCount { get; set; }
 
@@ -24,6 +27,9 @@ internal sealed class BlockTable
     public BlockHash Start { get; set; }
 
     public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, Count);
+
+    /// <summary>The blocks that the request holds: all but the skipped ones.</summary>
+    public ReadOnlySpan<int> Held => _blocks.AsSpan(SkippedCount, Count - SkippedCount);
 
     public ref readonly BlockHash Hash(int i) => ref _hashes[i];
 
@@ -41,6 +47,14 @@ internal sealed class BlockTable
         if (Count == _blocks.Length)
             Array.Resize(ref _blocks, Math.Max(4, Count * 2));
         _blocks[Count++] = block;
+    }
+
+    /// <summary>Makes the first <paramref name="count"/> entries the null block; the pool must have been told.</summary>
+    public void Skip(int count)
+    {
+        Invariant.Check(count >= SkippedCount && count <= Count, "blocks are skipped from the front, within the table");
+        _blocks.AsSpan(0, count).Clear();
+        SkippedCount = count;
     }
 
     /// <summary>Extends the hash chain to at least <paramref name="count"/> full blocks.</summary>
@@ -69,6 +83,7 @@ internal sealed class BlockTable
     public void Clear()
     {
         Count = 0;
+        SkippedCount = 0;
         RegisteredCount = 0;
     }
 

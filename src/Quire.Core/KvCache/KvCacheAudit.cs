@@ -49,7 +49,13 @@ internal static class KvCacheAudit
         ReadOnlySpan<int> blocks = request.BlockTable;
         Invariant.Check(request.Status == RequestStatus.Running || blocks.Length == 0, "only running requests hold blocks");
         Invariant.Check(blocks.Length >= cache.Geometry.BlocksFor(request.ComputedTokens), "computed tokens have no block");
-        for (int i = 0; i < blocks.Length; i++)
+        int skipped = request.Table.SkippedCount;
+        int certain = request.ComputedTokens - request.UnknownTokens;
+        Invariant.Check(cache.Window is not null || skipped == 0, "a block of full attention was given up");
+        Invariant.Check(cache.Window is not { } window || skipped <= Math.Max(0, window.BlocksBehind(certain, cache.Geometry.BlockSize)), "a block of the window was given up");
+        for (int i = 0; i < skipped; i++)
+            Invariant.Check(blocks[i] == 0, "a skipped entry is the null block");
+        for (int i = skipped; i < blocks.Length; i++)
         {
             int block = blocks[i];
             Invariant.Check(block > 0 && block < cache.Geometry.BlockCount, "a table names a block that does not exist");

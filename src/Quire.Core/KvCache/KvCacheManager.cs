@@ -6,13 +6,16 @@ namespace Quire.Core.KvCache;
 
 /// <summary>
 /// Gives blocks to requests and takes them back: allocation for the tokens of a step, lookup of cached prefixes, registration of full blocks.
-/// Following vLLM's KVCacheManager (v1) for one group of full-attention layers.
+/// Following vLLM's KVCacheManager (v1) for one group of layers: all with full attention, or all with a sliding window.
 /// </summary>
 internal sealed class KvCacheManager
 {
     private readonly BlockHasher? _hasher;
     private readonly int _watermarkBlocks;
     private readonly int _maxLength;
+    private readonly SlidingWindow? _window;
+    private readonly int _mostBlocks;
+    private readonly int _longestTable;
     private int[] _hits = new int[16];
 
     /// <param name="geometry">Blocks and their size.</param>
@@ -20,8 +23,14 @@ internal sealed class KvCacheManager
     /// <param name="key">The secret that block hashes start from.</param>
     /// <param name="watermark">Part of the blocks that an admission leaves free while something runs.</param>
     /// <param name="maxLength">The longest sequence; no request ever gets blocks for more.</param>
-    public KvCacheManager(KvGeometry geometry, bool enablePrefixCaching, ReadOnlySpan<byte> key, double watermark, int maxLength)
+    /// <param name="window">The window, when all layers have one; then sequences may be longer than the cache.</param>
+    /// <param name="mostBlocks">The most blocks that one request holds at a time.</param>
+    public KvCacheManager(
+        KvGeometry geometry, bool enablePrefixCaching, ReadOnlySpan<byte> key, double watermark, int maxLength, SlidingWindow? window, int mostBlocks)
     {
+        _window = window;
+        _mostBlocks = mostBlocks;
+        _longestTable = window is not null && mostBlocks <= geometry.UsableBlocks ? int.MaxValue : geometry.UsableBlocks;
         Geometry = geometry;
         _watermarkBlocks = (int)(watermark * geometry.BlockCount);
         _maxLength = maxLength;
@@ -37,6 +46,9 @@ internal sealed class KvCacheManager
     public KvGeometry Geometry { get; }
 
     public BlockPool Pool { get; }
+
+    /// <summary>The window of all layers; null with full attention.</summary>
+    public SlidingWindow? Window => _window;
 
     /// <summary>Null when prefix caching is off.</summary>
     public PrefixIndex? Index { get; }
@@ -61,6 +73,8 @@ internal sealed class KvCacheManager
             return [];
 
         int limit = (request.TokenCount - 1) / Geometry.BlockSize;
+        if (_window is { } window)
+            return FindCachedWindow(request, limit, window.BlocksForHit(Geometry.BlockSize));
         int found = 0;
         while (found < limit)
         {
@@ -76,12 +90,15 @@ internal sealed class KvCacheManager
         return _hits.AsSpan(0, found);
     }
 
-    /// <summary>Blocks for more tokens of a running request. False changes nothing.</summary>
+    /// <summary>
+    /// Blocks for more tokens of a running request, after those that fell behind its window were given back. False changes nothing else.
+    /// </summary>
     /// <param name="request">It runs.</param>
     /// <param name="newTokens">Tokens of this step.</param>
     /// <param name="lookahead">Further slots for drafts of the next step.</param>
     public bool TryGrow(RequestState request, int newTokens, int lookahead)
     {
+        FreeBehindWindow(request);
         int needed = BlocksNeeded(request.ComputedTokens + newTokens + lookahead) - request.Table.Count;
         if (needed > Pool.FreeCount)
             return false;
@@ -102,26 +119,30 @@ internal sealed class KvCacheManager
     {
         Invariant.Check(request.Table.Count == 0, "a request in a queue holds no blocks");
         int hitTokens = hits.Length * Geometry.BlockSize;
+        int skipped = hits.Length - hits.TrimStart(0).Length;
         int hitsInQueue = 0;
-        foreach (int block in hits)
+        foreach (int block in hits[skipped..])
         {
             if (Pool.References(block) == 0)
                 hitsInQueue++;
         }
 
-        int tokens = fullMustFit ? Math.Max(request.TokenCount, hitTokens + newTokens) : hitTokens + newTokens;
+        int needed = BlocksNeeded(hitTokens + newTokens) - hits.Length;
+        int reserved = fullMustFit ? Math.Max(needed, BlocksOfWhole(request) - hits.Length) : needed;
         int watermark = othersRun ? _watermarkBlocks : 0;
-        if (BlocksNeeded(tokens) - hits.Length + hitsInQueue + watermark > Pool.FreeCount)
+        if (reserved + hitsInQueue + watermark > Pool.FreeCount)
             return false;
 
         foreach (int block in hits)
         {
-            Pool.Touch(block);
+            if (block != 0)
+                Pool.Touch(block);
             request.Table.Append(block);
         }
 
+        request.Table.Skip(skipped);
         request.Table.RegisteredCount = hits.Length;
-        Take(request, BlocksNeeded(hitTokens + newTokens) - hits.Length);
+        Take(request, needed);
         RegisterFullBlocks(request, Math.Min(hitTokens + newTokens, request.TokenCount));
         return true;
     }
@@ -140,9 +161,9 @@ internal sealed class KvCacheManager
         table.ExtendHashes(full, _hasher!, request.Tokens, Geometry.BlockSize);
         while (table.RegisteredCount < full)
         {
-            // A block shared with a fork may have been registered by the other request.
+            // A block shared with a fork may have been registered by the other request; one behind the window is gone.
             int block = table.Blocks[table.RegisteredCount];
-            if (!Index.IsRegistered(block))
+            if (block != 0 && !Index.IsRegistered(block))
                 Index.Insert(table.Hash(table.RegisteredCount), block);
             table.RegisteredCount++;
         }
@@ -151,7 +172,7 @@ internal sealed class KvCacheManager
     /// <summary>Takes all blocks of a request back. Their hashes stay: that is the prefix cache.</summary>
     public void Free(RequestState request)
     {
-        Pool.Free(request.Table.Blocks);
+        Pool.Free(request.Table.Held);
         request.Table.Clear();
     }
 
@@ -172,9 +193,12 @@ internal sealed class KvCacheManager
         for (int i = 0; i < shared; i++)
         {
             int block = parent.Table.Blocks[i];
-            Pool.Touch(block);
+            if (block != 0)
+                Pool.Touch(block);
             child.Table.Append(block);
         }
+
+        child.Table.Skip(Math.Min(shared, parent.Table.SkippedCount));
 
         child.Table.RegisteredCount = Math.Min(shared, parent.Table.RegisteredCount);
         if (partial)
@@ -203,8 +227,53 @@ internal sealed class KvCacheManager
         return true;
     }
 
+    /// <summary>
+    /// With a window, earlier blocks need not be cached: from the right, the first run of cached blocks that is as long as the window, with null blocks
+    /// before it; or else the run that the sequence starts with.
+    /// </summary>
+    private ReadOnlySpan<int> FindCachedWindow(RequestState request, int limit, int wanted)
+    {
+        if (_hits.Length < limit)
+            Array.Resize(ref _hits, Math.Max(limit, _hits.Length * 2));
+        request.Table.ExtendHashes(limit, _hasher!, request.Tokens, Geometry.BlockSize);
+        int run = 0;
+        for (int i = limit - 1; i >= 0; i--)
+        {
+            if (!Index!.Find(request.Table.Hash(i), out int block))
+            {
+                run = 0;
+                continue;
+            }
+
+            _hits[i] = block;
+            if (++run >= wanted)
+            {
+                _hits.AsSpan(0, i).Clear();
+                return _hits.AsSpan(0, i + run);
+            }
+        }
+
+        return _hits.AsSpan(0, run);
+    }
+
+    /// <summary>Gives back what no token from the next one on reads. Results in flight may take computed tokens back, so only what is certain counts.</summary>
+    private void FreeBehindWindow(RequestState request)
+    {
+        if (_window is not { } window)
+            return;
+        BlockTable table = request.Table;
+        int behind = Math.Min(window.BlocksBehind(request.ComputedTokens - request.UnknownTokens, Geometry.BlockSize), table.Count);
+        if (behind <= table.SkippedCount)
+            return;
+        Pool.Free(table.Blocks[table.SkippedCount..behind]);
+        table.Skip(behind);
+    }
+
     /// <summary>Blocks for so many tokens; slots behind the last position that can ever be computed are not asked for.</summary>
-    private int BlocksNeeded(int tokens) => Math.Min(Geometry.BlocksFor(Math.Min(tokens, _maxLength)), Geometry.UsableBlocks);
+    private int BlocksNeeded(int tokens) => Math.Min(Geometry.BlocksFor(Math.Min(tokens, _maxLength)), _longestTable);
+
+    /// <summary>Blocks that the present tokens of a request will need at a time.</summary>
+    private int BlocksOfWhole(RequestState request) => _window is null ? BlocksNeeded(request.TokenCount) : Math.Min(BlocksNeeded(request.TokenCount), _mostBlocks);
 
     private void Take(RequestState request, int blocks)
     {

@@ -1,3 +1,6 @@
+using System;
+using Quire.Core.KvCache;
+
 namespace Quire.Core.Memory;
 
 /// <summary>What a memory plan is made from. All sizes are bytes of one device.</summary>
@@ -35,4 +38,20 @@ public sealed record MemoryBudget
 
     /// <summary>max_model_len</summary>
     public required int MaxModelLen { get; init; }
+
+    /// <summary>The window, when every layer has one: a request then holds the blocks of the window and of one step only.</summary>
+    public int? SlidingWindow { get; init; }
+
+    /// <summary>max_num_batched_tokens; matters with a window only.</summary>
+    public int MaxNumBatchedTokens { get; init; }
+
+    /// <summary>The most blocks that a request of so many tokens holds at a time.</summary>
+    public int BlocksPerRequest(int length)
+    {
+        // The number of blocks does not matter here.
+        var geometry = new KvGeometry(BlockSize, 2);
+        return SlidingWindow is { } window
+            ? new SlidingWindow(window).MostBlocks(geometry, length, Math.Max(1, MaxNumBatchedTokens))
+            : geometry.BlocksFor(length);
+    }
 }

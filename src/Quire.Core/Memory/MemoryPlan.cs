@@ -42,7 +42,7 @@ public sealed record MemoryPlan
     public long CacheTokens => (long)BlockCount * Budget.BlockSize;
 
     /// <summary>Blocks of one request of max_model_len.</summary>
-    public int BlocksPerLongestRequest => Geometry.BlocksFor(Budget.MaxModelLen);
+    public int BlocksPerLongestRequest => Budget.BlocksPerRequest(Budget.MaxModelLen);
 
     /// <summary>How many requests of max_model_len the cache holds at once: blocks / blocks of one such request.</summary>
     public double MaxConcurrency => (double)BlockCount / BlocksPerLongestRequest;
@@ -82,7 +82,7 @@ public sealed record MemoryPlan
 
         long blocks = budget.NumGpuBlocksOverride ?? available / budget.BlockBytes;
         blocks = Math.Min(blocks, int.MaxValue / 2);
-        if (blocks - 1 < BlocksFor(budget.MaxModelLen, budget.BlockSize))
+        if (blocks - 1 < budget.BlocksPerRequest(budget.MaxModelLen))
             return TooSmall(budget, available, blocks);
         plan = new MemoryPlan(budget, requested, available, (int)blocks);
         return null;
@@ -152,7 +152,7 @@ public sealed record MemoryPlan
         if (longest > 0)
             ways.Add($"max_model_len {longest}");
         if (budget.NumGpuBlocksOverride is not null)
-            ways.Add($"num_gpu_blocks_override {BlocksFor(budget.MaxModelLen, budget.BlockSize) + 1}");
+            ways.Add($"num_gpu_blocks_override {budget.BlocksPerRequest(budget.MaxModelLen) + 1}");
         else if (budget.KvCacheMemoryBytes is not null)
             ways.Add($"kv_cache_memory_bytes {needed}");
         else if (utilization <= 1.0)
@@ -176,9 +176,7 @@ public sealed record MemoryPlan
     private static long NotCache(MemoryBudget budget) => checked(budget.WeightBytes + budget.ActivationBytes + budget.OtherBytes);
 
     /// <summary>The cache for one request of a length, with the null block that nobody gets.</summary>
-    private static long NeededCache(MemoryBudget budget, int length) => checked((BlocksFor(length, budget.BlockSize) + 1) * budget.BlockBytes);
-
-    private static long BlocksFor(int tokens, int blockSize) => ((long)tokens + blockSize - 1) / blockSize;
+    private static long NeededCache(MemoryBudget budget, int length) => checked((budget.BlocksPerRequest(length) + 1L) * budget.BlockBytes);
 
     private static long Requested(MemoryBudget budget, double utilization) => (long)Math.Ceiling(budget.TotalBytes * utilization);
 

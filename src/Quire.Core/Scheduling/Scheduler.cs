@@ -40,9 +40,16 @@ public sealed class Scheduler
         _options = options;
         Geometry = new KvGeometry(options.BlockSize, options.NumBlocks);
 
-        // A sequence that fills the whole cache can sample one token more, since that token needs no slot any more.
-        MaxSequenceLength = (int)Math.Min(options.MaxModelLen, Geometry.UsableTokens + 1);
-        _cache = new KvCacheManager(Geometry, options.EnablePrefixCaching, options.CacheKey.Span, options.Watermark, MaxSequenceLength);
+        SlidingWindow? window = options.SlidingWindow is { } tokens ? new SlidingWindow(tokens) : null;
+        int mostBlocks = window?.MostBlocks(Geometry, options.MaxModelLen, options.MaxNumBatchedTokens, options.NumLookaheadTokens)
+            ?? Geometry.BlocksFor(options.MaxModelLen);
+
+        // A sequence that fills the whole cache can sample one token more, since that token needs no slot any more; with a window it can go on.
+        MaxSequenceLength = window is not null && mostBlocks <= Geometry.UsableBlocks
+            ? options.MaxModelLen
+            : (int)Math.Min(options.MaxModelLen, Geometry.UsableTokens + 1);
+        _cache = new KvCacheManager(
+            Geometry, options.EnablePrefixCaching, options.CacheKey.Span, options.Watermark, MaxSequenceLength, window, mostBlocks);
         _running = new RunningSet(options.MaxNumSeqs);
         _line = new WaitingLine(options.Policy);
         _planner = new Planner(options, _cache, _running, _line, MaxSequenceLength);

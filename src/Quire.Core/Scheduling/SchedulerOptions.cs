@@ -50,6 +50,9 @@ public sealed record SchedulerOptions
 
     public bool EnablePrefixCaching { get; init; } = true;
 
+    /// <summary>sliding_window, when every layer of the model has one (the largest): blocks behind it are freed. Null keeps all blocks.</summary>
+    public int? SlidingWindow { get; init; }
+
     /// <summary>max_loras: the most different adapters in one step; 0 is no limit.</summary>
     public int MaxLoras { get; init; }
 
@@ -102,6 +105,8 @@ public sealed record SchedulerOptions
                 + $"max_model_len ({MaxModelLen}).");
         }
 
+        if (SlidingWindow < 1)
+            return Invalid("sliding_window", $"sliding_window must be at least 1, got {SlidingWindow}.");
         if (Watermark is not (>= 0.0 and < 1.0))
             return Invalid("watermark", $"watermark must be in [0, 1), got {PythonText.Number(Watermark)}.");
         if (MaxLoras < 0)

@@ -52,6 +52,8 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             BlockBytes = one.BytesPerBlock,
             BlockSize = options.BlockSize,
             MaxModelLen = options.MaxModelLen,
+            SlidingWindow = Window(model.Spec, options.MaxModelLen),
+            MaxNumBatchedTokens = options.MaxNumBatchedTokens,
         };
         if (IsLeftToUs(options) && !device.Name.StartsWith("cuda", StringComparison.Ordinal))
         {
@@ -75,12 +77,15 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         return new CachePlan(plan!, one with { Blocks = plan!.BlockCount }, options);
     }
 
+    /// <summary>The window that blocks are freed by; null where no sequence gets longer than it.</summary>
+    private static int? Window(DecoderSpec spec, int maxModelLen) => spec.SlidingWindow is { } window && window < maxModelLen ? window : null;
+
     private static bool IsLeftToUs(ResolvedOptions options) =>
         options.Asked.GpuMemoryUtilization is null && options.KvCacheMemoryBytes is null && options.NumGpuBlocksOverride is null;
 
     private static long CpuBytes(MemoryBudget budget, ResolvedOptions options, long free)
     {
-        long blocksPerRequest = (options.MaxModelLen + options.BlockSize - 1L) / options.BlockSize;
+        long blocksPerRequest = budget.BlocksPerRequest(options.MaxModelLen);
         long one = (blocksPerRequest + 1) * budget.BlockBytes;
         long useful = checked((blocksPerRequest * options.MaxNumSeqs + 1) * budget.BlockBytes);
         long allowed = Math.Min(CpuDefaultBytes, free / 2);
@@ -95,7 +100,9 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         long bytes = budget.KvCacheMemoryBytes
             ?? (long)(budget.TotalBytes * budget.GpuMemoryUtilization) - budget.WeightBytes - budget.ActivationBytes - budget.OtherBytes;
         long blocks = budget.NumGpuBlocksOverride ?? bytes / budget.BlockBytes;
-        int length = (int)Math.Clamp((blocks - 1) * budget.BlockSize, 1, options.MaxModelLen);
+        int length = blocks - 1 >= budget.BlocksPerRequest(options.MaxModelLen)
+            ? options.MaxModelLen
+            : (int)Math.Clamp((blocks - 1) * budget.BlockSize, 1, options.MaxModelLen);
         return (budget with { MaxModelLen = length }, options with { MaxModelLen = length });
     }
 

@@ -139,6 +139,7 @@ internal static class EngineLoader
         MaxModelLen = options.MaxModelLen,
         BlockSize = options.BlockSize,
         NumBlocks = plan.BlockCount,
+        SlidingWindow = plan.Budget.SlidingWindow,
         EnableChunkedPrefill = options.EnableChunkedPrefill,
         LongPrefillTokenThreshold = options.LongPrefillTokenThreshold,
         Policy = options.SchedulingPolicy == "priority" ? SchedulingPolicy.Priority : SchedulingPolicy.Fcfs,

@@ -94,6 +94,19 @@ public class MemoryPlanTests
     }
 
     [Fact]
+    public void With_a_window_a_request_needs_the_blocks_of_the_window_and_of_one_step()
+    {
+        // 4095 tokens behind, 2048 of the step and one in flight are 384 blocks of 16, and one because neither begins at a border.
+        MemoryBudget budget = Small with { MaxModelLen = 131_072, SlidingWindow = 4096, MaxNumBatchedTokens = 2048 };
+        MemoryPlan plan = Make(budget);
+        Assert.Equal(385, plan.BlocksPerLongestRequest);
+        Assert.Equal(plan.BlockCount / 385.0, plan.MaxConcurrency);
+        Make(budget with { NumGpuBlocksOverride = 386 });
+        Assert.Contains("num_gpu_blocks_override 386", Refused(budget with { NumGpuBlocksOverride = 385 }).Message, StringComparison.Ordinal);
+        Assert.Equal(100, Make(budget with { MaxModelLen = 1600 }).BlocksPerLongestRequest);
+    }
+
+    [Fact]
     public void The_suggested_utilization_fits()
     {
         MemoryBudget budget = Small with { MaxModelLen = 50_000 };

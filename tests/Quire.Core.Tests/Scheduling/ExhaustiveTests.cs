@@ -53,6 +53,29 @@ public class ExhaustiveTests
         Assert.True(preemptions > 100, $"{preemptions} preemptions");
     }
 
+    /// <summary>The window lets sequences of twelve tokens live in a cache of eight.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Every_request_ends_with_its_own_tokens_when_blocks_leave_the_window(SchedulingPolicy policy, bool caching, bool ahead, bool reserve)
+    {
+        for (int window = 1; window <= 4; window++)
+        {
+            SchedulerOptions options = World.Options(blocks: 5, blockSize: 2, budget: 3, seqs: 3, maxLength: 12, caching) with
+            {
+                Policy = policy,
+                SchedulerReserveFullIsl = reserve,
+                SlidingWindow = window,
+            };
+            Assert.Equal(window <= 3 ? 12 : 9, new Scheduler(options).MaxSequenceLength);
+            int shapes = Prompts.Length * Outputs.Length;
+            for (int a = 0; a < shapes; a++)
+            {
+                for (int b = 0; b < shapes; b++)
+                    RunOne(options, ahead, [a, b, (a + b) % shapes], (a + b) % 3);
+            }
+        }
+    }
+
     private static int RunOne(SchedulerOptions options, bool ahead, int[] shapes, int arrivals)
     {
         var world = new World(options, ahead);

@@ -203,6 +203,7 @@ public class SoakTests
             SchedulerReserveFullIsl = chance.Below(3) != 0,
             EnablePrefixCaching = chance.Below(4) != 0,
             MaxLoras = chance.Below(3) == 0 ? 1 + chance.Below(2) : 0,
+            SlidingWindow = chance.Below(3) == 0 ? 1 + chance.Below(chance.Below(2) == 0 ? 8 : 40) : null,
         };
     }
 
