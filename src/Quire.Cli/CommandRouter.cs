@@ -30,6 +30,7 @@ internal static class CommandRouter
         ("bench serve", "A running OpenAI-compatible server under load.", () => new BenchServeCommand()),
         ("bench startup", "The time to the first token after a start.", () => new BenchStartupCommand()),
         ("bench accuracy", "Exact answers to the questions of an exam file.", () => new BenchAccuracyCommand()),
+        ("convert", "Write a model folder as one GGUF file.", () => new ConvertCommand()),
         ("tokenize", "Text to token ids and back, without weights.", () => new TokenizeCommand()),
         ("render", "Conversations to prompts by the chat template, without weights.", () => new RenderCommand()),
         ("sample", "The distribution that the sampler draws from, for rows of logits.", () => new SampleCommand()),

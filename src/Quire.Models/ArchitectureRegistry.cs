@@ -39,7 +39,7 @@ public static class ArchitectureRegistry
         {
             if (Define(architecture, config, type) is { } definition)
             {
-                return definition;
+                return config.Gguf?.Adapt(definition) ?? definition;
             }
         }
 

@@ -96,7 +96,7 @@ public sealed class DecoderModel : IDisposable
         {
             source = options.LoadFormat == LoadFormat.Dummy
                 ? new DummyWeights(new DecoderSlots(definition), type, 1 - definition.Spec.Norm.WeightOffset, options.Seed)
-                : CheckpointFiles.Open(folder);
+                : WeightSources.Open(folder, config, options.LoadFormat);
             return new DecoderModel(config, definition, type, maxModelLength, backend, source, host, options, progress);
         }
         catch

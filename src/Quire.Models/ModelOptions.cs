@@ -13,6 +13,9 @@ public enum LoadFormat
     /// <summary>safetensors files.</summary>
     Safetensors,
 
+    /// <summary>A GGUF file.</summary>
+    Gguf,
+
     /// <summary>Seeded random values in the shapes of config.json.</summary>
     Dummy,
 }
@@ -48,7 +51,7 @@ public sealed record ModelOptions
 public static class LoadFormats
 {
     /// <summary>Names that are accepted.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["auto", "safetensors", "dummy"];
+    public static IReadOnlyList<string> Names { get; } = ["auto", "safetensors", "gguf", "dummy"];
 
     /// <summary>Reads a name, whatever its case.</summary>
     /// <exception cref="CheckpointException">An unknown name, or one of vLLM's that is refused or not available.</exception>
@@ -59,6 +62,7 @@ public static class LoadFormats
         {
             "AUTO" => LoadFormat.Auto,
             "SAFETENSORS" => LoadFormat.Safetensors,
+            "GGUF" => LoadFormat.Gguf,
             "DUMMY" => LoadFormat.Dummy,
             "PT" or "NPCACHE" => throw new CheckpointException(
                 CheckpointProblem.Unsupported,

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using Quire.Tokenization.Gguf;
 using Quire.Tokenization.Loading;
 
 namespace Quire.Tokenization;
@@ -34,6 +35,14 @@ public static class TokenizerLoader
                 config.Merge(JsonPart.ReadFile(configPath));
         }
         return TokenizerJsonReader.Read(JsonPart.ReadFile(path), config);
+    }
+
+    /// <summary>A tokenizer from the keys of a GGUF file.</summary>
+    /// <exception cref="TokenizerException">The keys contradict each other, or ask for something that is not supported.</exception>
+    public static ITokenizer FromGguf(GgufVocabulary vocabulary)
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        return GgufTokenizerReader.Read(vocabulary);
     }
 
     /// <summary>The same from the contents of the files.</summary>

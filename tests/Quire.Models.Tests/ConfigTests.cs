@@ -109,7 +109,9 @@ public class ConfigTests
         using var folder = new TemporaryFolder();
         Assert.Equal(CheckpointProblem.MissingFile, Assert.Throws<CheckpointException>(() => HfConfig.Load(folder.Path)).Problem);
         Assert.Equal(CheckpointProblem.MissingFile, Assert.Throws<CheckpointException>(() => HfConfig.Load(folder.File("absent"))).Problem);
-        Assert.Contains("GGUF", Assert.Throws<CheckpointException>(() => HfConfig.Load(folder.File("m.gguf"))).Message, StringComparison.Ordinal);
+        string gguf = folder.Write("m.gguf", "no such file");
+        Assert.Contains("GGUF", Assert.Throws<CheckpointException>(() => HfConfig.Load(gguf)).Message, StringComparison.Ordinal);
+        System.IO.File.Delete(gguf);
         folder.Write(HfConfig.FileName, new byte[17 << 20]);
         Assert.Contains("more than the limit", Assert.Throws<CheckpointException>(() => HfConfig.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
@@ -153,6 +155,6 @@ public class ConfigTests
     public void Refused_and_unknown_load_formats_say_why()
     {
         Assert.Contains("pickle", Assert.Throws<CheckpointException>(() => LoadFormats.Parse("pt")).Message, StringComparison.OrdinalIgnoreCase);
-        Assert.Contains("valid are auto, safetensors, dummy", Assert.Throws<CheckpointException>(() => LoadFormats.Parse("x")).Message, StringComparison.Ordinal);
+        Assert.Contains("valid are auto, safetensors, gguf, dummy", Assert.Throws<CheckpointException>(() => LoadFormats.Parse("x")).Message, StringComparison.Ordinal);
     }
 }

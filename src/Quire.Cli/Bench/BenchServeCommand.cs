@@ -178,7 +178,7 @@ internal sealed class BenchServeCommand : BenchCommand
             return null;
         try
         {
-            return TokenizerLoader.Load(ModelLocator.Locate(settings.Tokenizer));
+            return ModelText.LoadTokenizer(ModelLocator.Locate(settings.Tokenizer));
         }
         catch (TokenizerException failure)
         {

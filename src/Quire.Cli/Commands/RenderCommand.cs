@@ -8,6 +8,7 @@ using Quire.Cli.CommandLine;
 using Quire.Cli.Planning;
 using Quire.Cli.Text;
 using Quire.Engine;
+using Quire.Engine.Loading;
 using Quire.Inference;
 using Quire.Tokenization;
 using Quire.Tokenization.Chat;
@@ -64,7 +65,7 @@ internal sealed class RenderCommand : CliCommand
         {
             if (call.Options.GetText("chat_template") is { } named)
                 return new ChatTemplateSet(ChatTemplateLoader.LoadExplicit(named));
-            return ChatTemplateLoader.Load(folder)
+            return ModelText.LoadTemplates(folder)
                 ?? throw Failures.Usage(ErrorCodes.BadChatTemplate, $"{folder} has no chat template; give one with --chat-template", "chat_template");
         }
         catch (Exception failure) when (failure is ChatTemplateException or TokenizerException)

@@ -9,6 +9,7 @@ using Quire.Cli.CommandLine;
 using Quire.Cli.Planning;
 using Quire.Cli.Text;
 using Quire.Engine;
+using Quire.Engine.Loading;
 using Quire.Tokenization;
 
 namespace Quire.Cli.Commands;
@@ -63,7 +64,7 @@ internal sealed class TokenizeCommand : CliCommand
     {
         try
         {
-            return TokenizerLoader.Load(ModelFiles.TokenizerFolder(call.Options));
+            return ModelText.LoadTokenizer(ModelFiles.TokenizerFolder(call.Options));
         }
         catch (TokenizerException failure)
         {

@@ -5,6 +5,7 @@ using Quire.Cli.CommandLine;
 using Quire.Engine;
 using Quire.Engine.Loading;
 using Quire.Engine.Options;
+using Quire.Models.Gguf;
 using Quire.Models;
 using Quire.Models.Config;
 
@@ -46,6 +47,8 @@ internal sealed class ModelFiles
     /// <summary>Bytes of the weight files, or what their index says; null when the folder holds none.</summary>
     public long? WeightFileBytes()
     {
+        if (GgufFile.IsGguf(Path))
+            return GgufCheckpoint.SizeOf(Path);
         if (!Directory.Exists(Path))
             return null;
         string index = System.IO.Path.Combine(Path, "model.safetensors.index.json");
@@ -73,7 +76,7 @@ internal sealed class ModelFiles
     public static string TokenizerFolder(OptionSet options)
     {
         string path = ModelLocator.Locate(options.GetText("tokenizer") ?? options.GetText("model"));
-        return File.Exists(path) ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))! : path;
+        return File.Exists(path) && !GgufFile.IsGguf(path) ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))! : path;
     }
 
     /// <summary>Turns a resolution's mistake into an error.</summary>

@@ -1,5 +1,7 @@
 using System;
 using System.IO;
+using Quire.Models.Config;
+using Quire.Models.Gguf;
 
 namespace Quire.Engine.Loading;
 
@@ -17,9 +19,14 @@ public static class ModelLocator
     public static string Locate(string? model)
     {
         string name = model ?? DefaultModel;
-        if (Directory.Exists(name) || File.Exists(name))
+        if (File.Exists(name))
         {
             return name;
+        }
+
+        if (Directory.Exists(name))
+        {
+            return OnlyGguf(name) ?? name;
         }
 
         if (name is DefaultModel or "models/quill" && FindShipped() is { } shipped)
@@ -29,6 +36,30 @@ public static class ModelLocator
 
         throw new QuireException(ErrorCodes.ModelNotFound, ErrorKind.Usage,
             $"there is no model at '{name}'; give the path of a folder with config.json, weights and tokenizer files (models are not downloaded)", "model");
+    }
+
+    /// <summary>The GGUF file of a folder that holds nothing else to load: one file, or the first part of one split model.</summary>
+    private static string? OnlyGguf(string folder)
+    {
+        if (File.Exists(Path.Combine(folder, HfConfig.FileName)))
+        {
+            return null;
+        }
+
+        string? found = null;
+        foreach (string file in Directory.EnumerateFiles(folder, "*" + GgufFile.Extension))
+        {
+            string first = GgufCheckpoint.FirstPart(file);
+            if (found is not null && first != found)
+            {
+                throw new QuireException(ErrorCodes.ModelNotFound, ErrorKind.Usage,
+                    $"{folder} holds several GGUF models ({Path.GetFileName(found)}, {Path.GetFileName(first)}, …); give the path of one of them", "model");
+            }
+
+            found = first;
+        }
+
+        return found;
     }
 
     private static string? FindShipped()

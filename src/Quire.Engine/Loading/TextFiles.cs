@@ -32,7 +32,7 @@ internal sealed record TextFiles(ITokenizer? Tokenizer, ChatTemplateSet? ChatTem
     {
         try
         {
-            return TokenizerLoader.Load(folder);
+            return ModelText.LoadTokenizer(folder);
         }
         catch (TokenizerException exception)
         {
@@ -46,7 +46,7 @@ internal sealed record TextFiles(ITokenizer? Tokenizer, ChatTemplateSet? ChatTem
         {
             return options.Asked.ChatTemplate is { } named
                 ? new ChatTemplateSet(ChatTemplateLoader.LoadExplicit(named))
-                : ChatTemplateLoader.Load(folder);
+                : ModelText.LoadTemplates(folder);
         }
         catch (Exception exception) when (exception is ChatTemplateException or TokenizerException)
         {

@@ -101,9 +101,9 @@ public static partial class OptionCatalogue
 
     private static OptionDescriptor[] Loading =>
     [
-        Choice(OptionGroup.Loading, "load_format", "auto", ["auto", "safetensors", "dummy"],
+        Choice(OptionGroup.Loading, "load_format", "auto", ["auto", "safetensors", "gguf", "dummy"],
             "Where weights come from. dummy fills the shapes of config.json with seeded random numbers, for benchmarks.",
-            ["pt", "npcache", "instanttensor", "tensorizer", "runai_streamer", "runai_streamer_sharded", "sharded_state", "mistral", "modelexpress", "gguf"]),
+            ["pt", "npcache", "instanttensor", "tensorizer", "runai_streamer", "runai_streamer_sharded", "sharded_state", "mistral", "modelexpress"]),
         Text(OptionGroup.Loading, "download_dir", "none", "Where downloaded models are kept.").Hint("nothing is downloaded; --model names a folder"),
         List(OptionGroup.Loading, "ignore_patterns", "original/**/*", "Files of a model that are not read.").Hint("the index file picks the weight files"),
         Choice(OptionGroup.Loading, "safetensors_load_strategy", "none", ["none", "lazy", "eager", "prefetch", "torchao"], "How weight files are read.")

@@ -2,6 +2,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Text;
 using System.Text.Json;
+using Quire.Models.Gguf;
 
 namespace Quire.Models.Config;
 
@@ -35,11 +36,16 @@ public sealed record GenerationConfig
     public int? MaxNewTokens { get; init; }
 
     /// <summary>Reads the file of a folder; a missing file counts as an empty one.</summary>
-    /// <param name="folder">A model folder, or another folder that holds the file.</param>
+    /// <param name="folder">A model folder, another folder that holds the file, or a GGUF file, whose general.sampling keys count.</param>
     /// <param name="overridesJson">A JSON object laid over the file (vLLM's override_generation_config), or null.</param>
     /// <exception cref="CheckpointException">Not valid JSON, or a value of the wrong type or out of range.</exception>
     public static GenerationConfig Load(string folder, string? overridesJson = null)
     {
+        if (GgufFile.IsGguf(folder))
+        {
+            return Create(GgufSampling.Read(folder), overridesJson);
+        }
+
         string path = Path.Combine(folder, FileName);
         JsonElement root = File.Exists(path) ? JsonFile.Read(path, MaxBytes) : JsonFile.Parse("{}"u8.ToArray(), FileName);
         return Create(root, overridesJson);

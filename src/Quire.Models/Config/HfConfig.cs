@@ -1,14 +1,15 @@
-using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Text;
 using System.Text.Json;
+using Quire.Models.Gguf;
 
 namespace Quire.Models.Config;
 
 /// <summary>
 /// The config.json of a Hugging Face checkpoint, in the spellings of transformers 4 (rope_theta, rope_scaling, torch_dtype) and 5
-/// (rope_parameters, dtype). Values are read through checked getters; nothing in it is trusted.
+/// (rope_parameters, dtype). Values are read through checked getters; nothing in it is trusted. The metadata of a GGUF file is read into
+/// the same form.
 /// </summary>
 public sealed class HfConfig
 {
@@ -16,13 +17,17 @@ public sealed class HfConfig
 
     private const long MaxBytes = 16 << 20;
 
-    private HfConfig(JsonElement root)
+    private HfConfig(JsonElement root, string file, GgufArchitecture? gguf)
     {
-        Root = new ConfigSection(root, FileName);
+        Gguf = gguf;
+        Root = new ConfigSection(root, file);
         Text = Root.Section("text_config") ?? Root;
         Architectures = Root.Strings("architectures") ?? Text.Strings("architectures") ?? [];
         ModelType = Text.String("model_type") ?? Root.String("model_type") ?? "";
     }
+
+    /// <summary>True when this was made from the metadata of a GGUF file.</summary>
+    public bool IsGguf => Gguf is not null;
 
     /// <summary>The outermost object.</summary>
     public ConfigSection Root { get; }
@@ -45,16 +50,18 @@ public sealed class HfConfig
     /// <summary>The token that begins a sequence, or null.</summary>
     public int? BosTokenId => TokenIds("bos_token_id") is [int first, ..] ? first : null;
 
-    /// <summary>Reads config.json of a model folder.</summary>
-    /// <param name="folder">The folder, or the path of a JSON file of any name.</param>
+    /// <summary>How the weights of a GGUF file are named and laid out; null for Hugging Face's layout.</summary>
+    internal GgufArchitecture? Gguf { get; }
+
+    /// <summary>Reads config.json of a model folder, or the metadata of a GGUF file.</summary>
+    /// <param name="folder">The folder, or the path of a JSON file of any name, or of a .gguf file.</param>
     /// <param name="overridesJson">A JSON object laid over the file, nested objects merged (vLLM's hf_overrides), or null.</param>
     /// <exception cref="CheckpointException">No such file, or not valid.</exception>
     public static HfConfig Load(string folder, string? overridesJson = null)
     {
-        if (folder.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+        if (GgufFile.IsGguf(folder))
         {
-            throw new CheckpointException(
-                CheckpointProblem.Unsupported, $"{folder} is a GGUF file, which cannot be read; use a folder with {FileName} and .safetensors files");
+            return LoadGguf(folder, overridesJson);
         }
 
         string path = File.Exists(folder) ? folder : Path.Combine(folder, FileName);
@@ -67,21 +74,28 @@ public sealed class HfConfig
                     : $"the model folder {folder} does not exist");
         }
 
-        return Create(JsonFile.Read(path, MaxBytes), overridesJson);
+        return Create(JsonFile.Read(path, MaxBytes), FileName, overridesJson);
     }
 
     /// <summary>Reads the text of a config.json.</summary>
     public static HfConfig Parse(string json, string? overridesJson = null) =>
-        Create(JsonFile.Parse(Encoding.UTF8.GetBytes(json), FileName), overridesJson);
+        Create(JsonFile.Parse(Encoding.UTF8.GetBytes(json), FileName), FileName, overridesJson);
 
-    private static HfConfig Create(JsonElement root, string? overridesJson)
+    private static HfConfig LoadGguf(string path, string? overridesJson)
+    {
+        using GgufCheckpoint file = GgufCheckpoint.Open(path);
+        string name = Path.GetFileName(path);
+        return Create(JsonFile.Parse(Encoding.UTF8.GetBytes(GgufConfig.Read(file)), name), name, overridesJson, file.Architecture);
+    }
+
+    private static HfConfig Create(JsonElement root, string file, string? overridesJson, GgufArchitecture? gguf = null)
     {
         if (overridesJson is not null)
         {
             root = JsonFile.Merge(root, JsonFile.Parse(Encoding.UTF8.GetBytes(overridesJson), "hf_overrides"));
         }
 
-        return new HfConfig(root);
+        return new HfConfig(root, file, gguf);
     }
 
     private IReadOnlyList<int> TokenIds(string key)

@@ -1,6 +1,7 @@
 using System;
 using System.Threading.Tasks;
 using Quire.Tensors;
+using Quire.Tensors.Reference;
 
 namespace Quire.Models.Weights;
 
@@ -38,6 +39,59 @@ internal static unsafe class HostConversion
         }
 
         return new HostMatrix(target.Data, matrix.Type, matrix.Columns, matrix.Rows);
+    }
+
+    /// <summary>
+    /// A copy of <paramref name="matrix"/> (any type, packed rows included when they are given as bytes) whose rows are
+    /// <paramref name="heads"/> heads with the even rows of each first, then the odd ones: undoes the order that rotations of neighbouring
+    /// elements need.
+    /// </summary>
+    public static HostMatrix SeparateHeads(HostMatrix matrix, int heads, HostMemory memory)
+    {
+        Tensor target = memory.Allocate(matrix.Type, matrix.Rows, matrix.Columns);
+        SeparateHeads(matrix.Data, target.Data, matrix.Rows, (long)matrix.Columns * matrix.Type.SizeInBytes(), heads);
+        return matrix with { Data = target.Data };
+    }
+
+    /// <summary>The same for rows of <paramref name="rowBytes"/> bytes of any format.</summary>
+    public static void SeparateHeads(nint source, nint target, int rows, long rowBytes, int heads)
+    {
+        int half = rows / heads / 2;
+        for (int row = 0; row < rows; row++)
+        {
+            int head = row / (2 * half);
+            int within = row % (2 * half);
+            long from = (long)head * 2 * half + (within < half ? 2 * within : 2 * (within - half) + 1);
+            Buffer.MemoryCopy((byte*)source + from * rowBytes, (byte*)target + row * rowBytes, rowBytes, rowBytes);
+        }
+    }
+
+    /// <summary>The values of packed rows in a plain type, in memory of <paramref name="memory"/>.</summary>
+    public static HostMatrix Unpack(nint source, BlockFormat format, int rows, int columns, DType type, HostMemory memory)
+    {
+        Tensor target = memory.Allocate(type, rows, columns);
+        var copy = new HostMatrix(target.Data, type, rows, columns);
+        long rowBytes = format.RowBytes(columns);
+        Parallel.For(0, rows, row =>
+        {
+            var values = new float[columns];
+            BlockDecoding.Decode(format, new ReadOnlySpan<byte>((byte*)source + row * rowBytes, (int)rowBytes), values);
+            fixed (float* address = values)
+            {
+                if (type == DType.F32)
+                {
+                    values.CopyTo(new Span<float>((float*)target.Data + (long)row * columns, columns));
+                }
+                else
+                {
+                    ConvertRow(
+                        new HostMatrix((nint)address, DType.F32, 1, columns),
+                        copy with { Data = target.Data + (nint)((long)row * columns * type.SizeInBytes()), Rows = 1 },
+                        0);
+                }
+            }
+        });
+        return copy;
     }
 
     private static void ConvertRow(HostMatrix source, HostMatrix target, int row)

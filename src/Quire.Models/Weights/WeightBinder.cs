@@ -46,7 +46,16 @@ public sealed class WeightBinder
     {
         ArgumentNullException.ThrowIfNull(slot);
         WeightTensor tensor = _slots.Find(_source, slot.Name)!;
-        var matrix = new HostMatrix(tensor.Data, tensor.Type!.Value, slot.Rows, slot.Columns);
+        HostMatrix matrix = tensor.Packed is { } format
+            ? HostConversion.Unpack(tensor.Data, format, slot.Rows, slot.Columns, _modelType, _converted)
+            : new HostMatrix(tensor.Data, tensor.Type!.Value, slot.Rows, slot.Columns);
+        if (tensor.InterleavedHeads > 0)
+        {
+            matrix = slot.IsVector
+                ? HostConversion.SeparateHeads(matrix with { Rows = slot.Columns, Columns = 1 }, tensor.InterleavedHeads, _converted) with { Rows = 1, Columns = slot.Columns }
+                : HostConversion.SeparateHeads(matrix, tensor.InterleavedHeads, _converted);
+        }
+
         if (slot.Transposed)
         {
             matrix = HostConversion.Transpose(matrix with { Rows = slot.Columns, Columns = slot.Rows }, _converted);
@@ -141,7 +150,12 @@ public sealed class WeightBinder
             return $"{slot.Name} has the shape {WeightTensor.Describe(tensor.Shape)} instead of {WeightTensor.Describe(slot.Shape)}";
         }
 
-        return tensor.Type is DType.F32 or DType.F16 or DType.BF16
+        if (tensor.InterleavedHeads > 0 && (slot.IsVector ? slot.Columns : slot.Rows) % (2 * tensor.InterleavedHeads) != 0)
+        {
+            return $"{slot.Name} is not {tensor.InterleavedHeads} heads of two halves";
+        }
+
+        return tensor.Type is DType.F32 or DType.F16 or DType.BF16 || (tensor.Packed is not null && !slot.IsVector && !slot.Transposed)
             ? null
             : $"{slot.Name} has the type {tensor.TypeName}, but only F32, F16 and BF16 can be used here";
     }

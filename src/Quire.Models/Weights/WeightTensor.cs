@@ -15,6 +15,15 @@ namespace Quire.Models.Weights;
 /// <param name="SizeInBytes">Bytes of the whole tensor.</param>
 public sealed record WeightTensor(string Name, string TypeName, DType? Type, IReadOnlyList<long> Shape, nint Data, long SizeInBytes)
 {
+    /// <summary>The block format of a quantised tensor (<see cref="Type"/> is null then), or null.</summary>
+    public BlockFormat? Packed { get; init; }
+
+    /// <summary>
+    /// Not 0 for a matrix (or bias) whose rows are that many heads with their two halves interleaved, as GGUF stores the queries and keys
+    /// of Llama: the binder puts them back in order.
+    /// </summary>
+    public int InterleavedHeads { get; init; }
+
     /// <summary>The shape as text, such as <c>[32000, 2048]</c>.</summary>
     public static string Describe(IReadOnlyList<long> shape)
     {

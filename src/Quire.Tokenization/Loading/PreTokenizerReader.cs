@@ -92,21 +92,10 @@ internal sealed class PreTokenizerReader
         JsonPart regex = pattern.Field("Regex");
         // The known patterns match every character, so that removing what lies between matches isolates them as well.
         bool isolates = (behavior == SplitBehavior.Isolated && !invert) || (behavior == SplitBehavior.Removed && invert);
-        return isolates && KnownScanner(regex.Text()) is { } scanner
+        return isolates && PatternScanner.Known(regex.Text()) is { } scanner
             ? new ScannerSplit(scanner)
             : new MatchSplit(MakeRegex(regex), behavior, invert);
     }
-
-    private static PatternScanner? KnownScanner(string pattern) => pattern switch
-    {
-        Gpt2Scanner.Pattern => new Gpt2Scanner(),
-        LettersAndDigitsScanner.OneDigitPattern => new LettersAndDigitsScanner(digitsMax: 1, marksAreLetters: false),
-        LettersAndDigitsScanner.ThreeDigitsPattern or LettersAndDigitsScanner.Cl100kPattern => new LettersAndDigitsScanner(digitsMax: 3, marksAreLetters: false),
-        LettersAndDigitsScanner.OneDigitMarksPattern => new LettersAndDigitsScanner(digitsMax: 1, marksAreLetters: true),
-        CasedWordsScanner.TekkenPattern => new CasedWordsScanner(digitsMax: 1, contractions: false),
-        CasedWordsScanner.O200kPattern => new CasedWordsScanner(digitsMax: 3, contractions: true),
-        _ => null,
-    };
 
     private static RegexFinder MakeRegex(JsonPart regex)
     {

@@ -9,6 +9,18 @@ namespace Quire.Tokenization.PreTokenizers;
 /// </summary>
 internal abstract class PatternScanner
 {
+    /// <summary>The scanner of a pattern that is known, or <see langword="null"/>.</summary>
+    public static PatternScanner? Known(string pattern) => pattern switch
+    {
+        Gpt2Scanner.Pattern => new Gpt2Scanner(),
+        LettersAndDigitsScanner.OneDigitPattern => new LettersAndDigitsScanner(digitsMax: 1, marksAreLetters: false),
+        LettersAndDigitsScanner.ThreeDigitsPattern or LettersAndDigitsScanner.Cl100kPattern => new LettersAndDigitsScanner(digitsMax: 3, marksAreLetters: false),
+        LettersAndDigitsScanner.OneDigitMarksPattern => new LettersAndDigitsScanner(digitsMax: 1, marksAreLetters: true),
+        CasedWordsScanner.TekkenPattern => new CasedWordsScanner(digitsMax: 1, contractions: false),
+        CasedWordsScanner.O200kPattern => new CasedWordsScanner(digitsMax: 3, contractions: true),
+        _ => null,
+    };
+
     /// <summary>Where the piece that begins at <paramref name="start"/> ends; always beyond <paramref name="start"/>.</summary>
     public abstract int Next(ReadOnlySpan<char> text, int start);
 

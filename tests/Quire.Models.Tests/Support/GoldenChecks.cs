@@ -15,10 +15,10 @@ internal static class GoldenChecks
         DecoderModel.Load(folder, backend, new ModelOptions { DType = dtype, MaxBatchedTokens = 128, MaxLogitRows = 5, MaxModelLength = 512 });
 
     /// <summary>Prompt log-probabilities, last logits and greedy tokens of every case.</summary>
-    public static void Matches(string folder, IBackend backend, string dtype = "auto")
+    public static void Matches(string folder, IBackend backend, string dtype = "auto", string? goldenFolder = null)
     {
         using DecoderModel model = Load(folder, backend, dtype);
-        foreach (GoldenCase golden in Golden.Read(folder))
+        foreach (GoldenCase golden in Golden.Read(goldenFolder ?? folder))
         {
             var driver = new ModelDriver(backend, model);
             DrivenSequence sequence = driver.NewSequence();
