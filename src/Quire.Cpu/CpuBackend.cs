@@ -114,16 +114,15 @@ public sealed class CpuBackend : IBackend
     public KvCache CreateKvCache(KvCacheShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        if (shape.Type is not (DType.F32 or DType.F16 or DType.BF16))
+        if (!shape.IsQuantized && shape.Type is not (DType.F32 or DType.F16 or DType.BF16))
         {
             throw new NotSupportedException($"a KV cache of {shape.Type.DisplayName()} is not supported on the CPU");
         }
 
-        long bytesPerSide = shape.SizeInBytes / shape.Layers / 2;
         var layers = new KvCacheLayer[shape.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
-            layers[i] = new KvCacheLayer(_memory.AllocateBytes(bytesPerSide), _memory.AllocateBytes(bytesPerSide), shape);
+            layers[i] = KvCacheLayer.Allocate(shape, _memory);
         }
 
         return new KvCache(shape, layers);

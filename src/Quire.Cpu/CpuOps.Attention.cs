@@ -47,7 +47,9 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>
                 Attend<F16Element>(q, in cache, in batch, in spec, y);
                 break;
             default:
-                throw new NotSupportedException($"a KV cache of {cache.Shape.Type.DisplayName()} is not supported on the CPU");
+                // Codes are expanded to F32 in the first-level cache, a group of keys at a time.
+                Attend<F32Element>(q, in cache, in batch, in spec, y);
+                break;
         }
     }
 
@@ -64,9 +66,17 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>
                 nint to = (nint)(blocks[pair * pairs.Stride + 1] * bytes);
                 Buffer.MemoryCopy((void*)(layer.Keys + from), (void*)(layer.Keys + to), bytes, bytes);
                 Buffer.MemoryCopy((void*)(layer.Values + from), (void*)(layer.Values + to), bytes, bytes);
+                if (layer.Shape.HasScales)
+                {
+                    CopyScales(layer.KeyScales, layer.ScaleBlockStride, blocks + pair * pairs.Stride);
+                    CopyScales(layer.ValueScales, layer.ScaleBlockStride, blocks + pair * pairs.Stride);
+                }
             }
         }
     }
+
+    private static void CopyScales(nint scales, long perBlock, int* pair) =>
+        Buffer.MemoryCopy((float*)scales + pair[0] * perBlock, (float*)scales + pair[1] * perBlock, perBlock * sizeof(float), perBlock * sizeof(float));
 
     private void Store(
         Tensor q, Tensor k, Tensor v, Tensor positions, in RopeTable table, Tensor slots, in KvCacheLayer cache)
@@ -83,8 +93,37 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>
                 Store<F16Element>(q, k, v, positions, in table, slots, in cache);
                 break;
             default:
-                throw new NotSupportedException($"a KV cache of {cache.Shape.Type.DisplayName()} is not supported on the CPU");
+                StoreCodes(q, k, v, positions, in table, slots, in cache);
+                break;
         }
+    }
+
+    private void StoreCodes(
+        Tensor q, Tensor k, Tensor v, Tensor positions, in RopeTable table, Tensor slots, in KvCacheLayer cache)
+    {
+        var kernel = new StoreKvCodesKernel<TSimd, TVector>
+        {
+            Q = new FloatRows(q),
+            QColumns = q.Columns,
+            K = new FloatRows(k),
+            V = new FloatRows(v),
+            Rotates = !positions.IsNone,
+            Positions = (int*)positions.Data,
+            Angles = new RopeAngles(in table),
+            Slots = (int*)slots.Data,
+            Type = cache.Shape.Type,
+            Keys = cache.Keys,
+            Values = cache.Values,
+            KeyScales = cache.KeyScales,
+            ValueScales = cache.ValueScales,
+            KeyScale = cache.KeyScale,
+            ValueScale = cache.ValueScale,
+            BlockStride = (nint)cache.BlockStride,
+            KvHeads = cache.Shape.KvHeads,
+            HeadDim = cache.Shape.HeadDim,
+            BlockSize = cache.Shape.BlockSize,
+        };
+        RunRows(in kernel, k.Rows, q.Columns + 4 * (k.Columns + v.Columns));
     }
 
     private void Store<TElement>(
@@ -140,7 +179,7 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>
         {
             Inputs = inputs,
             Scratch = runtime.Scratch.Reserve(
-                threads, AttentionTile<TSimd, TVector, TElement>.ScratchBytes(rows, inputs.HeadStep), out nint stride),
+                threads, AttentionTile<TSimd, TVector, TElement>.ScratchBytes(in inputs, rows), out nint stride),
             ScratchStride = stride,
         };
         int items = checked((int)(tiles * spec.KvHeads));
@@ -154,7 +193,7 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>
         int threads = runtime.Pool.Threads;
         int rows = inputs.HeadsPerKvHead;
         int heads = inputs.Sequences * inputs.KvHeads;
-        long perWorker = AttentionTile<TSimd, TVector, TElement>.ScratchBytes(rows, inputs.HeadStep);
+        long perWorker = AttentionTile<TSimd, TVector, TElement>.ScratchBytes(in inputs, rows);
         long states = sizeof(float) * SoftmaxState.Size(rows, inputs.HeadStep) * heads * splits;
         byte* memory = runtime.Scratch.Reserve(1, states + (perWorker + 64) * threads, out _);
         var split = new SplitAttentionJob<TSimd, TVector, TElement>

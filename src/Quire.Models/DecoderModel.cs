@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
 using Quire.Models.Blocks;
 using Quire.Models.Config;
@@ -47,6 +48,7 @@ public sealed class DecoderModel : IDisposable
         _finalNorm = builder.FinalNorm();
         _head = builder.Head(_embedding);
         WeightBytes = builder.WeightBytes;
+        KvScales = KvScaleReader.Read(slots, source);
         Workspace = new DecoderWorkspace(Spec, backend, options.MaxBatchedTokens, options.MaxLogitRows);
     }
 
@@ -65,6 +67,9 @@ public sealed class DecoderModel : IDisposable
 
     /// <summary>The slots for LoRA adapters; null when <see cref="ModelOptions.Lora"/> asked for none.</summary>
     public LoraBank? Lora { get; }
+
+    /// <summary>What an FP8 KV cache is scaled by, one entry a layer: the checkpoint's, or 1.</summary>
+    public IReadOnlyList<KvScales> KvScales { get; }
 
     public DecoderWorkspace Workspace { get; }
 

@@ -80,7 +80,7 @@ public sealed class ModelMemory
 
     /// <summary>Bytes of keys and values of one token over all layers.</summary>
     public long KvBytesPerToken(DType type) =>
-        2L * Spec.Layers.Count * Spec.Attention.KvHeads * Spec.Attention.HeadDim * type.SizeInBytes();
+        new KvCacheShape(Spec.Layers.Count, Spec.Attention.KvHeads, Spec.Attention.HeadDim, 1, 1, type).BytesPerBlock;
 
     /// <summary>Bytes of the activation buffers of a step, logits included.</summary>
     /// <param name="activationType">As <see cref="IBackend.ActivationType"/>.</param>

@@ -60,6 +60,38 @@ public static class FloatConversions
         return (byte)(sign | (BitConverter.SingleToUInt32Bits(magnitude) >> 20));
     }
 
+    /// <summary>FP8 E5M2 (arXiv 2209.05433) is the upper half of an F16 number.</summary>
+    public static float Float8E5M2ToSingle(byte bits) => HalfToSingle((ushort)(bits << 8));
+
+    /// <summary>To FP8 E5M2, rounded to nearest, ties to even; what is greater than 57344 becomes 57344.</summary>
+    public static byte SingleToFloat8E5M2(float value)
+    {
+        const float Largest = 57344;
+        const float SmallestNormal = 1f / (1 << 14);
+
+        // Adding this leaves a float no bits below 2⁻¹⁶, the distance between FP8 numbers under the normal ones.
+        const float SubnormalMagic = 1.5f * (1 << 7);
+        uint sign = (BitConverter.SingleToUInt32Bits(value) >> 24) & 0x80;
+        if (float.IsNaN(value))
+        {
+            return (byte)(sign | 0x7F);
+        }
+
+        float magnitude = Math.Min(Math.Abs(value), Largest);
+        if (magnitude < SmallestNormal)
+        {
+            magnitude = magnitude + SubnormalMagic - SubnormalMagic;
+        }
+        else
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(magnitude);
+            magnitude = BitConverter.UInt32BitsToSingle((bits + 0xFFFFF + ((bits >> 21) & 1)) & 0xFFE0_0000);
+        }
+
+        // Every such number is an F16 number whose lower eight bits are 0.
+        return (byte)(sign | (uint)(SingleToHalf(magnitude) >> 8));
+    }
+
     /// <summary>The FP8 E4M3 number nearest to <paramref name="value"/>, ties to even; NaN stays NaN, and ±448 is the limit.</summary>
     public static float RoundToFloat8E4M3(float value)
     {

@@ -89,6 +89,29 @@ public class QuillGoldenTests
         }
     }
 
+    [Theory]
+    [InlineData("bfloat16", 0.002)]
+    [InlineData("int8", 0.01)]
+    [InlineData("fp8", 0.02)]
+    [InlineData("fp8_e5m2", 0.05)]
+    public async Task Prompt_logprobs_with_a_smaller_cache_are_near_the_reference(string type, double relative)
+    {
+        await using InferenceEngine engine = await TestModels.StartQuillAsync(options => options with { KvCacheDType = type });
+        double worst = 0;
+        foreach (Golden golden in Goldens.Where((_, i) => i % 4 == 0))
+        {
+            RequestOutput output = await engine.Submit(new GenerationRequest
+            {
+                Prompt = Prompt.FromTokens(golden.Prompt),
+                Sampling = new SamplingParams { Temperature = 0, MaxTokens = 1, PromptLogprobs = 0 },
+            }).CompleteAsync();
+            double sum = output.PromptLogprobs!.Skip(1).Sum(logprobs => (double)logprobs!.Entries[0].Logprob);
+            worst = Math.Max(worst, Math.Abs(sum - golden.PromptLogprobSum) / Math.Abs(golden.PromptLogprobSum));
+        }
+
+        Assert.True(worst <= relative, $"{type}: {worst}");
+    }
+
     [Fact]
     public async Task Text_of_a_prompt_gives_the_reference_token_ids()
     {

@@ -12,7 +12,7 @@ public class AttentionTests
     [MemberData(nameof(Tiers))]
     public void Mixed_batches_agree_with_the_reference_for_every_cache_type(InstructionTier tier)
     {
-        foreach (DType type in new[] { DType.F32, DType.BF16, DType.F16 })
+        foreach (DType type in new[] { DType.F32, DType.BF16, DType.F16, DType.I8, DType.F8E4M3, DType.F8E5M2 })
         {
             Check(tier, type, 16, new AttentionSpec(8, 2, 64, 0.125f), (1, 1), (7, 7), (1, 45), (5, 50), (30, 71));
             Check(tier, type, 5, new AttentionSpec(3, 3, 20, 0.3f), (1, 33), (9, 64), (0, 3), (2, 2));
@@ -30,6 +30,7 @@ public class AttentionTests
         }
 
         Check(tier, DType.BF16, 8, new AttentionSpec(4, 4, 16, 1f, 0, 2f), (1, 70), (12, 20));
+        Check(tier, DType.I8, 8, new AttentionSpec(4, 4, 16, 1f, 21, 2f), (1, 70), (12, 20));
     }
 
     [Fact]
@@ -39,6 +40,8 @@ public class AttentionTests
         Check(null, DType.F32, 16, spec, (1, 1100));
         Check(null, DType.F32, 16, spec, (20, 1030), (1, 513));
         Check(null, DType.BF16, 16, spec, (1, 1024), (1, 3), (1, 700));
+        Check(null, DType.I8, 16, spec, (1, 1024), (1, 3), (1, 700));
+        Check(null, DType.F8E4M3, 16, spec, (20, 1030), (1, 513));
         Check(null, DType.F32, 16, spec with { SlidingWindow = 600 }, (1, 1100), (1, 200));
         Check(null, DType.F32, 16, spec with { SlidingWindow = 30 }, (40, 1100));
     }

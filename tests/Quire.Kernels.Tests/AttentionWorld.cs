@@ -53,6 +53,12 @@ internal sealed class AttentionWorld
 
         var shape = new KvCacheShape(1, spec.KvHeads, spec.HeadDim, blockSize, blocks, type);
         int rows = blocks * spec.KvHeads * blockSize;
+        if (shape.IsQuantized)
+        {
+            Cache = RandomCodes(shape, rows);
+            return;
+        }
+
         Cache = new KvCacheLayer(
             world.Numbers(rows, spec.HeadDim, type: type).Data, world.Numbers(rows, spec.HeadDim, type: type).Data, shape);
         Poison(blockSize, rows);
@@ -93,6 +99,29 @@ internal sealed class AttentionWorld
             MaxQueryLength = longestQuery,
             MaxContextLength = longestContext,
         };
+    }
+
+    /// <summary>Random codes and scales; no code is a NaN or an infinity.</summary>
+    private KvCacheLayer RandomCodes(KvCacheShape shape, int rows)
+    {
+        KvCacheLayer layer = _world.Cpu.CreateKvCache(shape).Layers[0];
+        foreach (nint side in new[] { layer.Keys, layer.Values })
+        {
+            foreach (ref byte code in new Tensor(side, DType.U8, 1, rows * shape.HeadDim).HostRow<byte>(0))
+            {
+                code = (byte)(shape.Type == DType.I8 ? _world.Random.Next(256) : _world.Random.Next(0x40) | _world.Random.Next(2) << 7);
+            }
+        }
+
+        foreach (nint scales in shape.HasScales ? new[] { layer.KeyScales, layer.ValueScales } : [])
+        {
+            foreach (ref float scale in new Tensor(scales, DType.F32, 1, rows).HostRow<float>(0))
+            {
+                scale = (float)_world.Random.NextDouble() / 127;
+            }
+        }
+
+        return shape.HasScales ? layer : layer with { KeyScale = 0.37f, ValueScale = 1.7f };
     }
 
     /// <summary>Slots that hold no token of any sequence are NaN: a kernel that reads one shows it.</summary>

@@ -73,7 +73,7 @@ public class InvarianceTests
     {
         // Long enough for a second split where the instructions are not imitated.
         int context = tier == CpuFeatures.Widest ? 600 : 80;
-        foreach (DType type in new[] { DType.F32, DType.BF16 })
+        foreach (DType type in new[] { DType.F32, DType.BF16, DType.I8 })
         {
             foreach (AttentionSpec spec in new[]
             {

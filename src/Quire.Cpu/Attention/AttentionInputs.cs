@@ -13,6 +13,15 @@ internal unsafe struct AttentionInputs(Tensor q, in KvCacheLayer cache, in Atten
     public readonly nint BlockStride = (nint)cache.BlockStride;
     public readonly nint HeadStride = cache.HeadStride;
     public readonly int BlockSize = cache.Shape.BlockSize;
+
+    /// <summary>Whether keys and values are codes to be expanded, their type and bytes, and their scales.</summary>
+    public readonly bool IsQuantized = cache.Shape.IsQuantized;
+    public readonly DType Type = cache.Shape.Type;
+    public readonly int ElementSize = cache.Shape.Type.SizeInBytes();
+    public readonly float* KeyScales = (float*)cache.KeyScales;
+    public readonly float* ValueScales = (float*)cache.ValueScales;
+    public readonly float KeyScale = cache.KeyScale;
+    public readonly float ValueScale = cache.ValueScale;
     public readonly int HeadDim = spec.HeadDim;
 
     /// <summary>Elements from one head vector in scratch memory to the next: the head size, rounded up to whole blocks.</summary>

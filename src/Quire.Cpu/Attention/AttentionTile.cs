@@ -39,6 +39,8 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         public int Queries;
         public int Visible;
 
+        /// <summary>Where a group of quantised keys, then of values, is expanded: [GroupKeys, headStep].</summary>
+        public float* Panel;
         public float* Q;
         public float* Scores;
         public float* Corrections;
@@ -55,8 +57,8 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
     }
 
     /// <summary>Bytes of working memory for tiles of so many rows.</summary>
-    public static long ScratchBytes(int rows, int headStep) =>
-        sizeof(float) * ((long)rows * headStep + (long)rows * GroupKeys + 2 * SoftmaxState.Size(rows, headStep) + rows + 16);
+    public static long ScratchBytes(ref readonly AttentionInputs inputs, int rows) => sizeof(float)
+        * (PanelFloats(in inputs) + (long)rows * inputs.HeadStep + (long)rows * GroupKeys + 2 * SoftmaxState.Size(rows, inputs.HeadStep) + rows + 16);
 
     /// <summary>Sets up a tile: finds its limits, divides the working memory and gathers the queries.</summary>
     public static Work Begin(
@@ -66,7 +68,7 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         int queries = inputs.QueryStarts[sequence + 1] - firstRow;
         int start = tile * inputs.TileQueries;
         int rows = Math.Min(inputs.TileQueries, queries - start) * inputs.HeadsPerKvHead;
-        float* q = (float*)scratch;
+        float* q = (float*)scratch + PanelFloats(in inputs);
         float* split = q + (nint)rows * inputs.HeadStep;
         float* total = split + SoftmaxState.Size(rows, inputs.HeadStep);
         float* scores = total + SoftmaxState.Size(rows, inputs.HeadStep);
@@ -77,6 +79,7 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
             Blocks = inputs.BlockTables + sequence * inputs.TableStride,
             Queries = rows / inputs.HeadsPerKvHead,
             Visible = inputs.ContextLengths[sequence] - queries + start + 1,
+            Panel = (float*)scratch,
             Q = q,
             Split = SoftmaxState.At(split, rows),
             Total = SoftmaxState.At(total, rows),
@@ -118,10 +121,20 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
                 continue;
             }
 
+            if (work.Inputs.IsQuantized)
+            {
+                Expand(in work, keys, count, work.Inputs.Keys, work.Inputs.KeyScales, work.Inputs.KeyScale);
+            }
+
             Score(in work, keys, count, firstRow, endRow);
             for (int row = firstRow; row < endRow; row++)
             {
                 UpdateSoftmax(in work, state, row, position, count);
+            }
+
+            if (work.Inputs.IsQuantized)
+            {
+                Expand(in work, values, count, work.Inputs.Values, work.Inputs.ValueScales, work.Inputs.ValueScale);
             }
 
             AddValues(in work, state, values, count, firstRow, endRow);
@@ -175,23 +188,43 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         }
     }
 
+    private static int PanelFloats(ref readonly AttentionInputs inputs) => inputs.IsQuantized ? GroupKeys * inputs.HeadStep : 0;
+
+    /// <summary>Expands rows of codes into the panel and lets the rows point there.</summary>
+    private static void Expand(ref readonly Work work, byte** rows, int count, byte* side, float* scales, float scale)
+    {
+        ref readonly AttentionInputs inputs = ref work.Inputs;
+        for (int i = 0; i < count; i++)
+        {
+            float factor = scales == null ? scale : scales[(rows[i] - side) / inputs.HeadDim];
+            float* target = work.Panel + (nint)i * inputs.HeadStep;
+            KvCodes<TSimd, TVector>.Expand(inputs.Type, rows[i], factor, target, inputs.HeadDim);
+            rows[i] = (byte*)target;
+        }
+
+        for (int i = count; i % 4 != 0; i++)
+        {
+            rows[i] = rows[count - 1];
+        }
+    }
+
     private static float Exp(float x) => TSimd.MaxAcross(VectorMath<TSimd, TVector>.Exp(TSimd.Create(x)));
 
     /// <summary>Looks up where the keys and values of <paramref name="count"/> positions lie, and repeats the last key up to a multiple of 4.</summary>
     private static void FindKeys(ref readonly Work work, int position, int count, byte** keys, byte** values)
     {
         ref readonly AttentionInputs inputs = ref work.Inputs;
-        nint step = (nint)inputs.HeadDim * TElement.Size;
-        nint head = work.KvHead * inputs.HeadStride * TElement.Size;
+        nint step = (nint)inputs.HeadDim * inputs.ElementSize;
+        nint head = work.KvHead * inputs.HeadStride * inputs.ElementSize;
         int block = position / inputs.BlockSize;
         int inBlock = position % inputs.BlockSize;
-        nint offset = work.Blocks[block] * inputs.BlockStride * TElement.Size + head + inBlock * step;
+        nint offset = work.Blocks[block] * inputs.BlockStride * inputs.ElementSize + head + inBlock * step;
         for (int i = 0; i < count; i++)
         {
             if (inBlock == inputs.BlockSize)
             {
                 inBlock = 0;
-                offset = work.Blocks[++block] * inputs.BlockStride * TElement.Size + head;
+                offset = work.Blocks[++block] * inputs.BlockStride * inputs.ElementSize + head;
             }
 
             keys[i] = inputs.Keys + offset;

@@ -113,7 +113,10 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         "float32" => DType.F32,
         "float16" => DType.F16,
         "bfloat16" => DType.BF16,
+        "fp8" or "fp8_e4m3" => DType.F8E4M3,
+        "fp8_e5m2" => DType.F8E5M2,
+        "int8" or "int8_per_token_head" => DType.I8,
         _ => throw new QuireException(ErrorCodes.NotAvailable, ErrorKind.Usage,
-            $"kv_cache_dtype {options.KvCacheDType} is not available; use auto, float32, float16 or bfloat16", "kv_cache_dtype"),
+            $"kv_cache_dtype {options.KvCacheDType} is not available; use auto, float32, float16, bfloat16, fp8, fp8_e5m2 or int8", "kv_cache_dtype"),
     };
 }

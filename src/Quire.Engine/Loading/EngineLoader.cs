@@ -93,7 +93,7 @@ internal static class EngineLoader
     {
         text.CheckVocabulary(model.Spec.VocabularySize);
         ResolvedOptions options = cache.Options;
-        KvCache kvCache = backend.CreateKvCache(cache.Shape);
+        KvCache kvCache = CreateKvCache(backend, cache, model);
         int blocksPerSequence = cache.Plan.Geometry.BlocksFor(options.MaxModelLen);
         var batch = new BatchBuilder(backend, kvCache, options.MaxNumBatchedTokens, options.MaxNumSeqs, blocksPerSequence);
         GenerationConfig defaults = text.GenerationConfig;
@@ -129,6 +129,18 @@ internal static class EngineLoader
                 GenerationDefaults = defaults,
             },
         };
+    }
+
+    private static KvCache CreateKvCache(IBackend backend, CachePlan cache, DecoderModel model)
+    {
+        try
+        {
+            return backend.CreateKvCache(cache.Shape).WithScales(model.KvScales);
+        }
+        catch (NotSupportedException exception)
+        {
+            throw new QuireException(ErrorCodes.NotAvailable, ErrorKind.Usage, $"{exception.Message}; use kv_cache_dtype auto", "kv_cache_dtype");
+        }
     }
 
     private static SchedulerOptions SchedulerOptions(ResolvedOptions options, MemoryPlan plan) => new()

@@ -109,7 +109,7 @@ public sealed class DecoderSlots
             }
         }
 
-        foreach (string ending in _names.IgnoredEndings)
+        foreach (string ending in (IEnumerable<string>)[.. _names.IgnoredEndings, .. KvScaleReader.Endings])
         {
             if (name.EndsWith(ending, StringComparison.Ordinal))
             {
@@ -119,6 +119,10 @@ public sealed class DecoderSlots
 
         return false;
     }
+
+    /// <summary>The tensor of a layer, named without the layer's prefix, or null.</summary>
+    internal WeightTensor? FindInLayer(IWeightSource source, int layer, string name) =>
+        Find(source, string.Format(CultureInfo.InvariantCulture, _names.LayerPrefix, layer) + name);
 
     private LayerSlots Layer(string prefix, LayerSpec layer)
     {

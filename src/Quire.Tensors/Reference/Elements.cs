@@ -14,6 +14,9 @@ public static unsafe class Elements
         DType.F32 => ((float*)data)[index],
         DType.BF16 => FloatConversions.BFloat16ToSingle(((ushort*)data)[index]),
         DType.F16 => FloatConversions.HalfToSingle(((ushort*)data)[index]),
+        DType.F8E4M3 => FloatConversions.Float8E4M3ToSingle(((byte*)data)[index]),
+        DType.F8E5M2 => FloatConversions.Float8E5M2ToSingle(((byte*)data)[index]),
+        DType.I8 => ((sbyte*)data)[index],
         DType.I32 => ((int*)data)[index],
         _ => throw new NotSupportedException($"reading {type.DisplayName()} as a float"),
     };

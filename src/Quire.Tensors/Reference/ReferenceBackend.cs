@@ -76,11 +76,10 @@ public sealed class ReferenceBackend : IBackend
     public KvCache CreateKvCache(KvCacheShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        long bytesPerSide = shape.SizeInBytes / shape.Layers / 2;
         var layers = new KvCacheLayer[shape.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
-            layers[i] = new KvCacheLayer(_memory.AllocateBytes(bytesPerSide), _memory.AllocateBytes(bytesPerSide), shape);
+            layers[i] = KvCacheLayer.Allocate(shape, _memory);
         }
 
         return new KvCache(shape, layers);

@@ -19,6 +19,15 @@ public sealed unsafe partial class ReferenceOps
             for (int head = 0; head < shape.KvHeads; head++)
             {
                 long target = ElementIndex(cache, slot / shape.BlockSize, head, slot % shape.BlockSize);
+                if (shape.IsQuantized)
+                {
+                    ReadOnlySpan<float> key = k.HostRow<float>(t).Slice(head * shape.HeadDim, shape.HeadDim);
+                    ReadOnlySpan<float> value = v.HostRow<float>(t).Slice(head * shape.HeadDim, shape.HeadDim);
+                    KvQuantization.Store(key, shape.Type, cache.Keys, target, cache.KeyScales, cache.KeyScale);
+                    KvQuantization.Store(value, shape.Type, cache.Values, target, cache.ValueScales, cache.ValueScale);
+                    continue;
+                }
+
                 for (int d = 0; d < shape.HeadDim; d++)
                 {
                     Elements.Store(cache.Keys, shape.Type, target + d, Elements.Load(k, t, head * shape.HeadDim + d));
@@ -59,8 +68,25 @@ public sealed unsafe partial class ReferenceOps
                 nint to = (nint)(Elements.Integer(pairs, 2 * i + 1) * bytes);
                 Buffer.MemoryCopy((void*)(layer.Keys + from), (void*)(layer.Keys + to), bytes, bytes);
                 Buffer.MemoryCopy((void*)(layer.Values + from), (void*)(layer.Values + to), bytes, bytes);
+                CopyScales(layer, Elements.Integer(pairs, 2 * i), Elements.Integer(pairs, 2 * i + 1));
             }
         }
+    }
+
+    private static void CopyScales(in KvCacheLayer layer, int from, int to)
+    {
+        for (long i = 0; layer.Shape.HasScales && i < layer.ScaleBlockStride; i++)
+        {
+            ((float*)layer.KeyScales)[to * layer.ScaleBlockStride + i] = ((float*)layer.KeyScales)[from * layer.ScaleBlockStride + i];
+            ((float*)layer.ValueScales)[to * layer.ScaleBlockStride + i] = ((float*)layer.ValueScales)[from * layer.ScaleBlockStride + i];
+        }
+    }
+
+    /// <summary>An element of a side of the cache as the number that it stands for.</summary>
+    private static float Load(in KvCacheLayer cache, nint side, nint scales, float scale, long index)
+    {
+        float factor = cache.Shape.HasScales ? ((float*)scales)[index / cache.Shape.HeadDim] : scale;
+        return Elements.Load(side, cache.Shape.Type, index) * factor;
     }
 
     /// <summary>One query of one head against the positions [first, visible): softmax(scale · q·k) · v.</summary>
@@ -76,7 +102,8 @@ public sealed unsafe partial class ReferenceOps
             double dot = 0;
             for (int d = 0; d < spec.HeadDim; d++)
             {
-                dot += (double)Elements.Load(q, row, head * spec.HeadDim + d) * Elements.Load(cache.Keys, cache.Shape.Type, key + d);
+                dot += (double)Elements.Load(q, row, head * spec.HeadDim + d)
+                    * Load(cache, cache.Keys, cache.KeyScales, cache.KeyScale, key + d);
             }
 
             dot *= spec.Scale;
@@ -96,7 +123,8 @@ public sealed unsafe partial class ReferenceOps
             double sum = 0;
             for (int position = first; position < visible; position++)
             {
-                sum += scores[position] * Elements.Load(cache.Values, cache.Shape.Type, ElementIndex(cache, blocks, kvHead, position) + d);
+                long value = ElementIndex(cache, blocks, kvHead, position);
+                sum += scores[position] * Load(cache, cache.Values, cache.ValueScales, cache.ValueScale, value + d);
             }
 
             Elements.Store(y, row, head * spec.HeadDim + d, (float)(sum / total));
