@@ -306,6 +306,9 @@ public sealed record EngineOptions
     /// <summary>Option <c>enable_lora</c>.</summary>
     public bool? EnableLora { get => _set.GetFlag("enable_lora"); init => _set.Put("enable_lora", value); }
 
+    /// <summary>Option <c>lora_modules</c>.</summary>
+    public IReadOnlyList<string>? LoraModules { get => _set.GetList("lora_modules"); init => _set.Put("lora_modules", value); }
+
     /// <summary>Option <c>max_loras</c>.</summary>
     public int? MaxLoras { get => GetInt("max_loras"); init => _set.Put("max_loras", (long?)value); }
 

@@ -7,6 +7,7 @@ using Quire.Core.Memory;
 using Quire.Engine.Execution;
 using Quire.Engine.Intake;
 using Quire.Engine.Loading;
+using Quire.Engine.Lora;
 using Quire.Engine.Metrics;
 using Quire.Engine.Options;
 using Quire.Engine.Streaming;
@@ -38,8 +39,8 @@ public sealed class InferenceEngine : IAsyncDisposable
     {
         _loaded = loaded;
         Metrics = new EngineMetrics(loaded.Info.MaxModelLen, loaded.CacheConfig, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0);
-        _intake = new RequestIntake(this, loaded.Info, loaded.Tokenizer, loaded.Samplers);
-        _loop = new EngineLoop(loaded.Scheduler, loaded.Runner, Metrics, _commands, logs.CreateLogger("Quire.Engine"));
+        _intake = new RequestIntake(this, loaded.Info, loaded.Tokenizer, loaded.Samplers, loaded.Loras);
+        _loop = new EngineLoop(loaded.Scheduler, loaded.Runner, Metrics, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras);
         _log = loaded.Options.DisableLogStats ? null : new EngineLog(Metrics, logs.CreateLogger("Quire.Engine.Stats"));
         _loop.Start();
     }
@@ -62,6 +63,9 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     /// <summary>The templates that turn messages into a prompt: what --chat-template names, else the model's; null when there is none.</summary>
     public ChatTemplateSet? ChatTemplates => _loaded.ChatTemplates;
+
+    /// <summary>The LoRA adapters that requests may name; null without enable_lora.</summary>
+    public LoraRegistry? Loras => _loaded.Loras;
 
     public EngineMetrics Metrics { get; }
 

@@ -26,6 +26,16 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Information, "Stopping: no new requests, up to {Seconds} s for those that run")]
     public static partial void Stopping(ILogger logger, double seconds);
 
+    public static void LoraLoaded(ILogger logger, string name) => LoraLoadedCore(logger, Printable(name, 256));
+
+    public static void LoraUnloaded(ILogger logger, string name) => LoraUnloadedCore(logger, Printable(name, 256));
+
+    [LoggerMessage(21, LogLevel.Information, "LoRA adapter {Name} loaded")]
+    private static partial void LoraLoadedCore(ILogger logger, string name);
+
+    [LoggerMessage(22, LogLevel.Information, "LoRA adapter {Name} unloaded")]
+    private static partial void LoraUnloadedCore(ILogger logger, string name);
+
     /// <summary>Names of fields come from outside, so they are cut and cleaned before they reach a log.</summary>
     public static void UnknownField(ILogger logger, string field)
     {

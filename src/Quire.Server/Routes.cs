@@ -52,6 +52,13 @@ internal static class Routes
             new("/tokenize", Post, "Text or conversation to tokens", new TokenizeEndpoint(server).HandleAsync),
             new("/detokenize", Post, "Tokens to text", new DetokenizeEndpoint(server).HandleAsync),
         };
+        if (server.Options.AllowRuntimeLoraUpdating)
+        {
+            var loras = new LoraEndpoint(server);
+            routes.Add(new Route("/v1/load_lora_adapter", Post, "Load a LoRA adapter from a folder of the server", loras.LoadAsync));
+            routes.Add(new Route("/v1/unload_lora_adapter", Post, "Unload a LoRA adapter", loras.UnloadAsync));
+        }
+
         if (!server.Options.DisableDocs)
         {
             routes.Add(new Route("/openapi.json", Get, "This description", new OpenApiEndpoint(routes).HandleAsync));

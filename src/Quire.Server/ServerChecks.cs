@@ -30,6 +30,10 @@ internal static class ServerChecks
             $"root_path must begin with '/', got '{options.RootPath}'");
         Require(options.ShutdownTimeout >= System.TimeSpan.Zero, ErrorCodes.InvalidOption, "shutdown_timeout",
             "shutdown_timeout must be 0 or more seconds");
+        Require(options.LoraRoot is null || options.AllowRuntimeLoraUpdating, ErrorCodes.ConflictingOptions, "lora_root",
+            "lora_root bounds what may be loaded over HTTP and needs allow_runtime_lora_updating as well");
+        Require(options.LoraRoot is null || System.IO.Directory.Exists(options.LoraRoot), ErrorCodes.InvalidOption, "lora_root",
+            $"lora_root must be a folder, got '{options.LoraRoot}'");
         Require(options.DefaultChatTemplateKwargs is null || IsObject(options.DefaultChatTemplateKwargs), ErrorCodes.InvalidOption,
             "default_chat_template_kwargs", "default_chat_template_kwargs must be a JSON object");
     }

@@ -95,6 +95,15 @@ public sealed record ServerOptions
     /// <summary>Tokens in log-probabilities are written <c>token_id:N</c> unless a request says otherwise.</summary>
     public bool ReturnTokensAsTokenIds { get; init; }
 
+    /// <summary>
+    /// Offers <c>/v1/load_lora_adapter</c> and <c>/v1/unload_lora_adapter</c>: whoever may call them chooses folders of this machine that
+    /// are read. vLLM's environment variable of that name.
+    /// </summary>
+    public bool AllowRuntimeLoraUpdating { get; init; }
+
+    /// <summary>Folder that adapters loaded over HTTP must lie in; null allows every folder.</summary>
+    public string? LoraRoot { get; init; }
+
     /// <summary>Sends <c>X-Request-Id</c> back.</summary>
     public bool EnableRequestIdHeaders { get; init; }
 

@@ -16,6 +16,9 @@ internal static class TestModels
 
     public static string Quill => Path.Combine(Root, "models", "quill");
 
+    /// <summary>One of the adapters beside the model.</summary>
+    public static string Adapter(string name) => Path.Combine(Root, "models", "quill-lora-" + name);
+
     public static string Data(string name) => Path.Combine(Root, "tests", "Quire.Engine.Tests", "Data", name);
 
     public static Task<InferenceEngine> StartQuillAsync(Func<EngineOptions, EngineOptions>? configure = null)

@@ -30,12 +30,15 @@ internal sealed class GenerateCommand : CliCommand
     private readonly Option<string?> _input = new("--input") { Description = "JSON Lines with prompt, prompt_token_ids or messages; - is standard input.", HelpName = "FILE" };
     private readonly Option<string?> _output = new("--output") { Description = "Write the answers there instead of to standard output.", HelpName = "FILE" };
 
+    private readonly Option<string?> _lora = new("--lora") { Description = "LoRA adapter (a name of --lora-modules) for the prompt, and for rows without a field lora.", HelpName = "NAME" };
+
     public GenerateCommand()
         : base("generate", "Generate from one prompt, or from every row of a file.")
     {
         Definition.Add(_prompt);
         Definition.Add(_input);
         Definition.Add(_output);
+        Definition.Add(_lora);
     }
 
     public override OptionTables Tables => OptionTables.Engine | OptionTables.Sampling;
@@ -55,8 +58,8 @@ internal sealed class GenerateCommand : CliCommand
         try
         {
             return rows is null && !call.Json
-                ? await AnswerOneAsync(engine, prompt!, defaults, call, output, cancellationToken).ConfigureAwait(false)
-                : await AnswerAllAsync(engine, rows ?? new StringReader(PromptRow(prompt!)), defaults, call, output, cancellationToken).ConfigureAwait(false);
+                ? await AnswerOneAsync(engine, prompt!, defaults, call.Parsed.GetValue(_lora), call, output, cancellationToken).ConfigureAwait(false)
+                : await AnswerAllAsync(engine, rows ?? new StringReader(PromptRow(prompt!)), defaults, call.Parsed.GetValue(_lora), call, output, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -88,10 +91,10 @@ internal sealed class GenerateCommand : CliCommand
     private static string PromptRow(string prompt) => $"{{\"prompt\":\"{JsonEncodedText.Encode(prompt)}\"}}";
 
     /// <summary>One prompt for a person: the text as it comes.</summary>
-    private static async Task<int> AnswerOneAsync(InferenceEngine engine, string prompt, SamplingParams sampling, CliCall call, TextWriter output, CancellationToken cancellationToken)
+    private static async Task<int> AnswerOneAsync(InferenceEngine engine, string prompt, SamplingParams sampling, string? lora, CliCall call, TextWriter output, CancellationToken cancellationToken)
     {
         var totals = new GenerateTotals();
-        using GenerationHandle handle = engine.Submit(new Quire.Engine.Intake.GenerationRequest { Prompt = prompt, Sampling = sampling });
+        using GenerationHandle handle = engine.Submit(new Quire.Engine.Intake.GenerationRequest { Prompt = prompt, Sampling = sampling, Lora = lora });
         if (handle.OutputCount > 1)
         {
             RequestOutput all = await handle.CompleteAsync(cancellationToken).ConfigureAwait(false);
@@ -118,7 +121,7 @@ internal sealed class GenerateCommand : CliCommand
         return Failures.Done;
     }
 
-    private static async Task<int> AnswerAllAsync(InferenceEngine engine, TextReader rows, SamplingParams defaults, CliCall call, TextWriter output, CancellationToken cancellationToken)
+    private static async Task<int> AnswerAllAsync(InferenceEngine engine, TextReader rows, SamplingParams defaults, string? lora, CliCall call, TextWriter output, CancellationToken cancellationToken)
     {
         var totals = new GenerateTotals();
         var channel = Channel.CreateBounded<PendingRow>(new BoundedChannelOptions(RowsInFlight) { SingleReader = true, SingleWriter = true });
@@ -130,7 +133,7 @@ internal sealed class GenerateCommand : CliCommand
             int index = 0;
             foreach (JsonLine line in JsonLines.Read(rows))
             {
-                PendingRow row = PendingRow.Submit(engine, line, index++, defaults, stop.Token);
+                PendingRow row = PendingRow.Submit(engine, line, index++, defaults, lora, stop.Token);
                 await channel.Writer.WriteAsync(row, stop.Token).ConfigureAwait(false);
             }
         }

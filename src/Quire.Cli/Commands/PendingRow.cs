@@ -35,7 +35,7 @@ internal sealed class PendingRow
     }
 
     /// <summary>Reads a row and hands it to the engine; what is wrong with it becomes its answer.</summary>
-    public static PendingRow Submit(InferenceEngine engine, JsonLine line, int index, SamplingParams defaults, CancellationToken cancellationToken)
+    public static PendingRow Submit(InferenceEngine engine, JsonLine line, int index, SamplingParams defaults, string? defaultLora, CancellationToken cancellationToken)
     {
         string? id = null;
         try
@@ -43,7 +43,7 @@ internal sealed class PendingRow
             JsonElement row = JsonLines.ParseObject(line);
             if (row.TryGetProperty("id", out JsonElement given))
                 id = given.GetRawText();
-            GenerationHandle handle = engine.Submit(Request(engine, row, defaults));
+            GenerationHandle handle = engine.Submit(Request(engine, row, defaults, defaultLora));
 
             // Read at once and beside the others: stop texts are found while reading.
             return new PendingRow(index, id, Task.Run(() => handle.CompleteAsync(cancellationToken), CancellationToken.None), null);
@@ -94,7 +94,7 @@ internal sealed class PendingRow
         writer.EndRow();
     }
 
-    private static GenerationRequest Request(InferenceEngine engine, JsonElement row, SamplingParams defaults)
+    private static GenerationRequest Request(InferenceEngine engine, JsonElement row, SamplingParams defaults, string? defaultLora)
     {
         foreach (JsonProperty property in row.EnumerateObject())
         {
@@ -102,17 +102,23 @@ internal sealed class PendingRow
                 throw JsonLines.Bad($"a row has no field {property.Name}; did you mean {NearestName.Find(property.Name, Fields, out _)}?", property.Name);
         }
 
-        if (row.TryGetProperty("lora", out JsonElement lora) && lora.ValueKind != JsonValueKind.Null)
-            throw new QuireException(ErrorCodes.UnknownModel, ErrorKind.NotFound, $"there is no LoRA adapter {lora.GetRawText()}: adapters are not available in this version", "lora");
         SamplingParams sampling = row.TryGetProperty("sampling_params", out JsonElement own) && own.ValueKind != JsonValueKind.Null ? SamplingJson.Apply(own, defaults) : defaults;
         return new GenerationRequest
         {
             Prompt = ReadPrompt(engine, row),
             Sampling = sampling,
             Priority = row.TryGetProperty("priority", out JsonElement priority) ? Integer("priority", priority) : 0,
+            Lora = LoraName(row) ?? defaultLora,
             CacheSalt = row.TryGetProperty("cache_salt", out JsonElement salt) && salt.ValueKind == JsonValueKind.String ? salt.GetString() : null,
         };
     }
+
+    private static string? LoraName(JsonElement row) => !row.TryGetProperty("lora", out JsonElement lora) ? null : lora.ValueKind switch
+    {
+        JsonValueKind.Null => null,
+        JsonValueKind.String => lora.GetString(),
+        _ => throw JsonLines.Bad("lora must be the name of an adapter", "lora"),
+    };
 
     private static Prompt ReadPrompt(InferenceEngine engine, JsonElement row)
     {

@@ -66,6 +66,8 @@ internal sealed class ServeCommand : CliCommand
             ReasoningParser = set.GetText("reasoning_parser"),
             ExcludeToolsWhenToolChoiceNone = set.GetFlag("exclude_tools_when_tool_choice_none") ?? false,
             ReturnTokensAsTokenIds = set.GetFlag("return_tokens_as_token_ids") ?? false,
+            AllowRuntimeLoraUpdating = set.GetFlag("allow_runtime_lora_updating") ?? false,
+            LoraRoot = set.GetText("lora_root"),
             EnableRequestIdHeaders = set.GetFlag("enable_request_id_headers") ?? false,
             EnableLogRequests = set.GetFlag("enable_log_requests") ?? false,
             EnableLogOutputs = set.GetFlag("enable_log_outputs") ?? false,

@@ -6,6 +6,7 @@ using System.Threading.Tasks;
 using Microsoft.Extensions.Logging;
 using Quire.Core.Requests;
 using Quire.Core.Scheduling;
+using Quire.Engine.Lora;
 using Quire.Engine.Metrics;
 using Quire.Engine.Sampling;
 using Quire.Engine.Streaming;
@@ -23,6 +24,7 @@ internal sealed class EngineLoop
     private readonly EngineMetrics _metrics;
     private readonly CommandQueue _commands;
     private readonly ILogger _logger;
+    private readonly LoraRegistry? _loras;
     private readonly List<GenerationHandle> _toWake = new(64);
     private readonly HashSet<GenerationHandle> _open = [];
     private readonly Thread _thread;
@@ -32,13 +34,14 @@ internal sealed class EngineLoop
     private volatile bool _hasWork;
     private volatile Exception? _failure;
 
-    public EngineLoop(Scheduler scheduler, ModelRunner runner, EngineMetrics metrics, CommandQueue commands, ILogger logger)
+    public EngineLoop(Scheduler scheduler, ModelRunner runner, EngineMetrics metrics, CommandQueue commands, ILogger logger, LoraRegistry? loras)
     {
         _scheduler = scheduler;
         _runner = runner;
         _metrics = metrics;
         _commands = commands;
         _logger = logger;
+        _loras = loras;
         _thread = new Thread(Run) { Name = "quire engine", IsBackground = true };
     }
 
@@ -146,6 +149,7 @@ internal sealed class EngineLoop
         foreach (Sequence sequence in handle.Sequences)
         {
             sequence.Times.Queued = now;
+            sequence.Enter(LoraPhase.Waiting);
             if (_scheduler.Admit(sequence.Spec, sequence) is { } refusal)
             {
                 Refuse(handle, refusal);
@@ -159,7 +163,7 @@ internal sealed class EngineLoop
     {
         foreach (Sequence sequence in handle.Sequences)
         {
-            sequence.IsFinished = true;
+            Close(sequence);
             _scheduler.Abort(sequence.Spec.Id);
         }
 
@@ -172,6 +176,7 @@ internal sealed class EngineLoop
         foreach (ref readonly ScheduledRow row in plan.Rows)
         {
             var sequence = (Sequence)row.Request.Attachment!;
+            sequence.Enter(LoraPhase.Running);
             if (sequence.Times.Scheduled == 0)
             {
                 sequence.Times.Scheduled = now;
@@ -182,7 +187,9 @@ internal sealed class EngineLoop
 
         foreach (RequestState preempted in plan.Preempted)
         {
-            ((Sequence)preempted.Attachment!).Times.Preemptions++;
+            var sequence = (Sequence)preempted.Attachment!;
+            sequence.Times.Preemptions++;
+            sequence.Enter(LoraPhase.Waiting);
         }
     }
 
@@ -263,9 +270,21 @@ internal sealed class EngineLoop
         QueueWake(sequence.Handle);
     }
 
+    /// <summary>Marks a sequence as ended, once.</summary>
+    private void Close(Sequence sequence)
+    {
+        if (!sequence.IsFinished && sequence.Lora is { } entry)
+        {
+            sequence.Enter(LoraPhase.None);
+            _loras!.Release(entry, 1);
+        }
+
+        sequence.IsFinished = true;
+    }
+
     private void Finished(Sequence sequence)
     {
-        sequence.IsFinished = true;
+        Close(sequence);
         foreach (Sequence sibling in sequence.Handle.Sequences)
         {
             if (!sibling.IsFinished)

@@ -1,6 +1,7 @@
 using System;
 using Quire.Core.KvCache;
 using Quire.Core.Scheduling;
+using Quire.Engine.Lora;
 using Quire.Engine.Sampling;
 using Quire.Engine.Streaming;
 using Quire.Models;
@@ -12,7 +13,7 @@ namespace Quire.Engine.Execution;
 /// Runs one planned step: builds its tensors, runs the layers over all scheduled tokens at once, and turns the hidden states of the
 /// rows that sample into tokens. The output head runs in pieces of <see cref="DecoderWorkspace.MaxLogitRows"/> rows.
 /// </summary>
-internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, TextServices? text, int maxSequences)
+internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, TextServices? text, int maxSequences, LoraSlots? lora)
 {
     private readonly int[] _tokens = new int[maxSequences];
     private readonly int[] _counts = new int[maxSequences];
@@ -27,7 +28,11 @@ internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBui
     public SamplingFault Fault(int planRow) => _faults[planRow];
 
     /// <summary>Prepares the inputs of <see cref="Execute"/>; host work only.</summary>
-    public void Prepare(StepPlan plan) => batch.Build(plan);
+    public void Prepare(StepPlan plan)
+    {
+        batch.Build(plan);
+        batch.Context.Lora = lora?.Prepare(plan) ?? default;
+    }
 
     /// <summary>Computes the step, block copies first; afterwards <see cref="Sample"/> may be called.</summary>
     public unsafe void Execute(StepPlan plan)
@@ -52,7 +57,7 @@ internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBui
         {
             _counts[i] = rows[i].Samples ? 1 : 0;
             _logprobs[i] = null;
-            _faults[i] = SamplingFault.None;
+            _faults[i] = ((Sequence)rows[i].Request.Attachment!).Lora is { Slot: < 0 } ? SamplingFault.AdapterLost : SamplingFault.None;
             if (rows[i].Samples)
             {
                 _planRows[samples++] = i;

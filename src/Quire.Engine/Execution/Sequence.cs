@@ -1,4 +1,5 @@
 using Quire.Core.Requests;
+using Quire.Engine.Lora;
 using Quire.Engine.Sampling;
 using Quire.Engine.Streaming;
 
@@ -34,8 +35,24 @@ internal sealed class Sequence(GenerationHandle handle, int index, RequestSpec s
     /// <summary>Scores of the prompt's tokens, gathered chunk by chunk; null when not asked for.</summary>
     public PromptLogprobCollector? PromptLogprobs { get; init; }
 
+    /// <summary>The adapter, or null for the model as it is.</summary>
+    public LoraEntry? Lora { get; init; }
+
+    /// <summary>Where the sequence is counted among those of its adapter.</summary>
+    public LoraPhase LoraPhase { get; private set; }
+
     public int CachedTokens { get; set; }
 
     /// <summary>True once its end was reported to the handle.</summary>
     public bool IsFinished { get; set; }
+
+    /// <summary>Counts the sequence as waiting, running or neither.</summary>
+    public void Enter(LoraPhase phase)
+    {
+        if (Lora is not null && LoraPhase != phase)
+        {
+            Lora.Count(LoraPhase, phase);
+            LoraPhase = phase;
+        }
+    }
 }

@@ -53,6 +53,9 @@ public sealed record GenerationRequest
     /// <summary>Requests with different salts share no cached prefix.</summary>
     public string? CacheSalt { get; init; }
 
+    /// <summary>Name of the LoRA adapter to answer with; null for the model as it is.</summary>
+    public string? Lora { get; init; }
+
     /// <summary>Null, or how many of the last prompt tokens to keep; −1 keeps what fits beside the output.</summary>
     public int? TruncatePromptTokens { get; init; }
 

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Threading;
 using Quire.Core.Requests;
 using Quire.Engine.Execution;
+using Quire.Engine.Lora;
 using Quire.Engine.Sampling;
 using Quire.Engine.Streaming;
 using Quire.Tokenization;
@@ -13,7 +14,7 @@ namespace Quire.Engine.Intake;
 /// <summary>
 /// The only door: turns what a front end hands in into checked requests, on the caller's thread. Nothing unchecked gets past it.
 /// </summary>
-internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITokenizer? tokenizer, SamplerFactory samplers)
+internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITokenizer? tokenizer, SamplerFactory samplers, LoraRegistry? loras)
 {
     private long _lastId;
 
@@ -30,18 +31,25 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
         int[] prompt = PromptTokens(request, sampling);
         sampling = sampling with { MaxTokens = OutputLimit(request, sampling, prompt.Length) };
         SamplerSettings settings = samplers.Settings(sampling);
+        LoraEntry? lora = request.Lora is null ? null : FindLora(request.Lora);
         long firstId = Interlocked.Add(ref _lastId, sampling.N) - sampling.N + 1;
         string name = request.RequestId ?? $"request-{firstId}";
         var handle = new GenerationHandle(engine, name, request.Prompt.Text, prompt, sampling, arrival);
         for (int i = 0; i < sampling.N; i++)
         {
-            handle.Sequences[i] = NewSequence(handle, request, settings, firstId, i);
+            handle.Sequences[i] = NewSequence(handle, request, settings, lora, firstId, i);
+        }
+
+        if (lora is not null)
+        {
+            loras!.Hold(lora, sampling.N);
         }
 
         return handle;
     }
 
-    private Sequence NewSequence(GenerationHandle handle, GenerationRequest request, SamplerSettings settings, long firstId, int index)
+    private Sequence NewSequence(
+        GenerationHandle handle, GenerationRequest request, SamplerSettings settings, LoraEntry? lora, long firstId, int index)
     {
         SamplingParams sampling = handle.Sampling;
         int[] prompt = handle.PromptTokens;
@@ -55,17 +63,22 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
             StopTokenIds = StopTokens(sampling),
             Priority = request.Priority,
             CacheSalt = request.CacheSalt,
+            LoraName = lora?.Identity,
             SkipReadingPrefixCache = sampling.SkipReadingPrefixCache ?? false,
             RepetitionDetection = sampling.RepetitionDetection,
         };
         Check(spec.Validate());
         return new Sequence(handle, index, spec, samplers.Create(settings, prompt, firstId, index))
         {
+            Lora = lora,
             PromptLogprobs = index == 0 && sampling.PromptLogprobs is { } top
                 ? new PromptLogprobCollector(prompt.Length, top < 0 ? model.VocabularySize : top)
                 : null,
         };
     }
+
+    private LoraEntry FindLora(string name) => loras?.Find(name) ?? throw new QuireException(
+        ErrorCodes.UnknownModel, ErrorKind.NotFound, $"there is no LoRA adapter '{name}': the engine was started without enable_lora", "lora");
 
     /// <summary>Ends of text beyond the tokenizer's own count as stop tokens, as the model's generation config asks for.</summary>
     private int[] StopTokens(SamplingParams sampling)

@@ -49,6 +49,7 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             NumGpuBlocksOverride = options.NumGpuBlocksOverride,
             WeightBytes = model.WeightBytes,
             ActivationBytes = model.ActivationBytes(activationType, options.MaxNumBatchedTokens, LogitRows(options)),
+            OtherBytes = options.Lora is { } lora ? model.LoraBytes(lora.Room, activationType) : 0,
             BlockBytes = one.BytesPerBlock,
             BlockSize = options.BlockSize,
             MaxModelLen = options.MaxModelLen,

@@ -9,6 +9,7 @@ using Quire.Core.Memory;
 using Quire.Core.Scheduling;
 using Quire.Engine.Execution;
 using Quire.Engine.Intake;
+using Quire.Engine.Lora;
 using Quire.Engine.Options;
 using Quire.Engine.Sampling;
 using Quire.Engine.Streaming;
@@ -39,6 +40,7 @@ internal static class EngineLoader
                 logger.LogWarning("{Warning}", warning);
             }
 
+            IReadOnlyList<LoraRequest> loras = LoraStartup.Modules(options);
             var memory = ModelMemory.From(config, options.DType);
             CachePlan cache = CachePlan.Make(options, backend.Device, backend.ActivationType, memory);
             options = cache.Options;
@@ -46,7 +48,9 @@ internal static class EngineLoader
             Task<TextFiles> text = Task.Run(() => TextFiles.Load(folder, options), cancellationToken);
             DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options), progress);
             cancellationToken.ThrowIfCancellationRequested();
-            return Assemble(folder, config, cache, memory, backend, model, text.GetAwaiter().GetResult());
+            TextFiles texts = text.GetAwaiter().GetResult();
+            LoraStartup? lora = LoraStartup.Create(model, options, loras, ServedNames(options, folder), backend, logger);
+            return Assemble(folder, config, cache, memory, backend, model, texts, lora);
         }
         catch (CheckpointException exception)
         {
@@ -85,11 +89,12 @@ internal static class EngineLoader
         MaxBatchedTokens = options.MaxNumBatchedTokens,
         MaxLogitRows = CachePlan.LogitRows(options),
         MaxModelLength = options.MaxModelLen,
+        Lora = options.Lora?.Room,
         HfOverrides = asked.HfOverrides?.GetRawText(),
     };
 
     private static LoadedModel Assemble(
-        string folder, HfConfig config, CachePlan cache, ModelMemory memory, IBackend backend, DecoderModel model, TextFiles text)
+        string folder, HfConfig config, CachePlan cache, ModelMemory memory, IBackend backend, DecoderModel model, TextFiles text, LoraStartup? lora)
     {
         text.CheckVocabulary(model.Spec.VocabularySize);
         ResolvedOptions options = cache.Options;
@@ -108,7 +113,8 @@ internal static class EngineLoader
             MemoryPlan = cache.Plan,
             Scheduler = new Scheduler(SchedulerOptions(options, cache.Plan)),
             Runner = new ModelRunner(
-                model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, services, options.MaxNumSeqs),
+                model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, services, options.MaxNumSeqs, lora?.Slots),
+            Loras = lora?.Registry,
             Samplers = new SamplerFactory(model.Spec.VocabularySize, options.MaxLogprobs, mode, endTokens, text.Tokenizer, options.Seed),
             Tokenizer = text.Tokenizer,
             Text = services,
@@ -158,6 +164,7 @@ internal static class EngineLoader
         Watermark = options.Watermark,
         SchedulerReserveFullIsl = options.SchedulerReserveFullIsl,
         EnablePrefixCaching = options.EnablePrefixCaching,
+        MaxLoras = options.Lora?.MaxLoras ?? 0,
 
         // A secret of this process: nobody outside can make two prefixes collide.
         CacheKey = RandomNumberGenerator.GetBytes(32),

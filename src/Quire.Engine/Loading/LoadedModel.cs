@@ -4,6 +4,7 @@ using Quire.Core.Memory;
 using Quire.Core.Scheduling;
 using Quire.Engine.Execution;
 using Quire.Engine.Intake;
+using Quire.Engine.Lora;
 using Quire.Engine.Options;
 using Quire.Engine.Streaming;
 using Quire.Models;
@@ -31,6 +32,9 @@ internal sealed record LoadedModel : IDisposable
     public required ModelRunner Runner { get; init; }
 
     public required SamplerFactory Samplers { get; init; }
+
+    /// <summary>The adapters; null without enable_lora.</summary>
+    public required LoraRegistry? Loras { get; init; }
 
     public required ITokenizer? Tokenizer { get; init; }
 

@@ -147,19 +147,18 @@ public static partial class OptionCatalogue
         Flag(OptionGroup.Parallel, "disable_custom_all_reduce", "false", "Use the library's all-reduce.").Hint(OneDevice),
     ];
 
-    private const string NoLora = "LoRA adapters are not available in this version; merge the adapter into the weights";
-
     private static OptionDescriptor[] Lora =>
     [
-        Flag(OptionGroup.Lora, "enable_lora", "false", "Serve LoRA adapters beside the model.").Refuse(NoLora),
-        Integer(OptionGroup.Lora, "max_loras", "1", 1, "Adapters in one batch.").Hint(NoLora),
-        Integer(OptionGroup.Lora, "max_lora_rank", "16", 1, "Largest rank of an adapter.").Hint(NoLora) with
+        Flag(OptionGroup.Lora, "enable_lora", "false", "Serve LoRA adapters beside the model."),
+        List(OptionGroup.Lora, "lora_modules", "none", "Adapters to load: name=path, or JSON with name, path and base_model_name. Requests name them as model (HTTP) or lora (generate)."),
+        Integer(OptionGroup.Lora, "max_loras", "1", 1, "Adapters in one step. Requests for further ones wait.") with { Maximum = 4096 },
+        Integer(OptionGroup.Lora, "max_lora_rank", "16", 1, "Largest rank of an adapter. Room for max_loras adapters of it is taken from the KV cache's memory.") with
             { Choices = ["1", "8", "16", "32", "64", "128", "256", "320", "512"] },
-        Integer(OptionGroup.Lora, "max_cpu_loras", "max_loras", 1, "Adapters kept in host memory; at least max_loras.").Hint(NoLora),
-        Choice(OptionGroup.Lora, "lora_dtype", "auto", ["auto", "float16", "bfloat16", "float32"], "Type of adapter weights.").Hint(NoLora),
-        Flag(OptionGroup.Lora, "fully_sharded_loras", "false", "Shard adapters fully.").Hint(NoLora),
-        List(OptionGroup.Lora, "lora_target_modules", "none", "Layers that adapters may change.").Hint(NoLora),
-        Json(OptionGroup.Lora, "default_mm_loras", "none", "Adapters by kind of media.").Refuse(NoLora),
+        Integer(OptionGroup.Lora, "max_cpu_loras", "max_loras", 1, "Adapters kept in host memory; at least max_loras. The one used longest ago is read from disk again when it is needed."),
+        Choice(OptionGroup.Lora, "lora_dtype", "auto", ["auto", "float16", "bfloat16", "float32"], "Type of adapter weights. auto takes that of activations."),
+        Flag(OptionGroup.Lora, "fully_sharded_loras", "false", "Shard adapters fully.").Hint("there is one device, and every adapter is on it whole"),
+        List(OptionGroup.Lora, "lora_target_modules", "all linear layers", "Layers that adapters may change, by their last name, such as q_proj. An adapter that changes others is refused."),
+        Json(OptionGroup.Lora, "default_mm_loras", "none", "Adapters by kind of media.").Refuse(TextOnly),
     ];
 
     private const string NoSpeculation = "speculative decoding is not available in this version; leave it out, results are the same";

@@ -14,7 +14,9 @@ public static partial class OptionCatalogue
         List(OptionGroup.Server, "middleware", "none", "Python middleware.").Refuse("no Python is run; put a proxy in front"),
         Integer(OptionGroup.Server, "api_server_count", "auto", 1, "Front-end processes.").Hint("one process serves and computes") with { Neutral = ["1"], Aliases = ["-asc"] },
         Flag(OptionGroup.Server, "headless", "false", "Engine without a front end.").Refuse("use the .NET library for an engine without HTTP"),
-        List(OptionGroup.Server, "lora_modules", "none", "Adapters: name=path, or JSON with name, path and base_model_name.").Refuse(NoLora),
+        Flag(OptionGroup.Server, "allow_runtime_lora_updating", "false",
+            "Offer /v1/load_lora_adapter and /v1/unload_lora_adapter; whoever may call them chooses what is read from disk. (vLLM: an environment variable.)"),
+        Text(OptionGroup.Server, "lora_root", "any folder", "Folder that adapters loaded over HTTP must lie in. (Quire's own.)"),
     ];
 
     private static OptionDescriptor[] ServerChat =>

@@ -66,6 +66,8 @@ public static class OptionChecks
             return Conflict("max_num_batched_tokens", $"max_num_batched_tokens ({batched}) must be greater than or equal to max_num_seqs ({seqs}).");
         if (set.GetInteger("max_cpu_loras") is { } cpuLoras && cpuLoras < (set.GetInteger("max_loras") ?? 1))
             return Conflict("max_cpu_loras", $"max_cpu_loras ({cpuLoras}) must be greater than or equal to max_loras ({set.GetInteger("max_loras") ?? 1}).");
+        if (set.GetList("lora_modules") is { Count: > 0 } && set.GetFlag("enable_lora") != true)
+            return Conflict("lora_modules", "lora_modules needs enable_lora as well");
         if (set.GetInteger("max_model_len") is 0)
             return new OptionProblem(ErrorCodes.InvalidOption, "max_model_len", "max_model_len must be at least 1, or -1 (auto), got 0");
         if (set.GetFlag("enable_auto_tool_choice") == true && string.IsNullOrEmpty(set.GetText("tool_call_parser")))

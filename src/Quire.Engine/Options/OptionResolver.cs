@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using Quire.Engine.Lora;
 
 namespace Quire.Engine.Options;
 
@@ -80,6 +81,7 @@ public static class OptionResolver
             GenerationConfig = set.GetText("generation_config") ?? "auto",
             DisableLogStats = set.GetFlag("disable_log_stats") ?? false,
             SkipTokenizerInit = set.GetFlag("skip_tokenizer_init") ?? false,
+            Lora = LoraSettings.Of(set),
             Threads = (int)(set.GetInteger("threads") ?? 0),
             Explanations = Explain(set, why, OptionScope.Engine),
             Warnings = warnings,

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Quire.Engine.Lora;
 
 namespace Quire.Engine.Options;
 
@@ -94,6 +95,9 @@ public sealed record ResolvedOptions
     public bool DisableLogStats { get; init; }
 
     public bool SkipTokenizerInit { get; init; }
+
+    /// <summary>The options of LoRA; null without enable_lora.</summary>
+    public LoraSettings? Lora { get; init; }
 
     /// <summary>Worker threads of the CPU backend; 0 is one per core.</summary>
     public int Threads { get; init; }

@@ -18,9 +18,9 @@ internal sealed class ChatBatchEndpoint(ServerContext server)
         long arrival = Stopwatch.GetTimestamp();
         using JsonBody body = await JsonBody.ReadAsync(context, server.Options.Limits.JsonDepth);
         ChatRequest request = ChatRequest.Read(body.Root, server);
-        server.CheckModel(request.Fields.Model);
+        string name = server.NameFor(request.Fields.Model);
         CheckRules(request);
-        RequestIdentity identity = RequestIdentity.Create(context, "chatcmpl-", request.Fields.RequestId, server.ServedName);
+        RequestIdentity identity = RequestIdentity.Create(context, "chatcmpl-", request.Fields.RequestId, name);
         using var generations = new GenerationSet();
         foreach (JsonElement messages in request.Messages.EnumerateArray())
         {

@@ -19,9 +19,9 @@ internal sealed class ChatEndpoint(ServerContext server)
         long arrival = Stopwatch.GetTimestamp();
         using JsonBody body = await JsonBody.ReadAsync(context, server.Options.Limits.JsonDepth);
         ChatRequest request = ChatRequest.Read(body.Root, server);
-        server.CheckModel(request.Fields.Model);
+        string name = server.NameFor(request.Fields.Model);
         RenderedChat chat = RenderedChat.Render(server, request.Template, request.Messages);
-        RequestIdentity identity = RequestIdentity.Create(context, "chatcmpl-", request.Fields.RequestId, server.ServedName);
+        RequestIdentity identity = RequestIdentity.Create(context, "chatcmpl-", request.Fields.RequestId, name);
         CancellationToken gone = context.RequestAborted;
         using var generations = new GenerationSet();
         generations.Submit(server.Engine, MakeRequest(server, context, request, chat.Text, identity.Id, arrival));
@@ -57,6 +57,7 @@ internal sealed class ChatEndpoint(ServerContext server)
             RequestId = id,
             Priority = RequestIdentity.Priority(context, request.Fields.Priority),
             CacheSalt = request.Fields.CacheSalt,
+            Lora = server.CheckModel(request.Fields.Model),
             TruncatePromptTokens = request.Fields.TruncatePromptTokens,
             RejectOverlongOutput = request.MaxTokens is not null,
             ArrivalTimestamp = arrival,

@@ -21,8 +21,8 @@ internal sealed class CompletionsEndpoint(ServerContext server)
         long arrival = Stopwatch.GetTimestamp();
         using JsonBody body = await JsonBody.ReadAsync(context, server.Options.Limits.JsonDepth);
         CompletionRequest request = CompletionRequest.Read(body.Root, server);
-        server.CheckModel(request.Fields.Model);
-        RequestIdentity identity = RequestIdentity.Create(context, "cmpl-", request.Fields.RequestId, server.ServedName);
+        string name = server.NameFor(request.Fields.Model);
+        RequestIdentity identity = RequestIdentity.Create(context, "cmpl-", request.Fields.RequestId, name);
         CancellationToken gone = context.RequestAborted;
         using var generations = new GenerationSet();
         Submit(context, request, identity, arrival, generations);
@@ -65,6 +65,7 @@ internal sealed class CompletionsEndpoint(ServerContext server)
                 RequestId = $"{identity.Id}-{i}",
                 Priority = priority,
                 CacheSalt = request.Fields.CacheSalt,
+                Lora = server.CheckModel(request.Fields.Model),
                 TruncatePromptTokens = request.Fields.TruncatePromptTokens,
                 RejectOverlongOutput = true,
                 ArrivalTimestamp = arrival,

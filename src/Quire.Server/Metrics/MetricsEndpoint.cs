@@ -1,9 +1,11 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Globalization;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
 using Quire.Core.Requests;
+using Quire.Engine.Lora;
 using Quire.Engine.Metrics;
 using Quire.Server.Http;
 using Quire.Server.Serving;
@@ -19,11 +21,13 @@ internal sealed class MetricsEndpoint
     private readonly EngineMetrics _metrics;
     private readonly string _model;
     private readonly string _labels;
+    private readonly LoraRegistry? _loras;
 
     public MetricsEndpoint(ServerContext server)
     {
         _metrics = server.Engine.Metrics;
         _model = server.ServedName;
+        _loras = server.Engine.Loras;
         _labels = PrometheusWriter.Labels(("engine", "0"), ("model_name", _model));
     }
 
@@ -43,6 +47,7 @@ internal sealed class MetricsEndpoint
         WriteCounters(writer);
         WriteHistograms(writer);
         WriteCacheConfig(writer);
+        WriteLoras(writer);
         WriteToolCalls(writer);
     }
 
@@ -131,6 +136,21 @@ internal sealed class MetricsEndpoint
         labels.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
         Gauge(writer, "vllm:cache_config_info", "How the KV cache is configured.",
             PrometheusWriter.Labels(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(labels)), 1);
+    }
+
+    /// <summary>Only with adapters, as vLLM; its labels are these three alone, and its value is the time.</summary>
+    private void WriteLoras(PrometheusWriter writer)
+    {
+        if (_loras is null)
+        {
+            return;
+        }
+
+        string labels = PrometheusWriter.Labels(
+            ("max_lora", _loras.MaxLoras.ToString(CultureInfo.InvariantCulture)),
+            ("running_lora_adapters", string.Join(',', _loras.Active(running: true))),
+            ("waiting_lora_adapters", string.Join(',', _loras.Active(running: false))));
+        Gauge(writer, "vllm:lora_requests_info", "Running stats on lora requests.", labels, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0);
     }
 
     /// <summary>Tool-call parsers do not run yet, so these stand at zero.</summary>

@@ -5,6 +5,7 @@ using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Quire.Engine;
+using Quire.Engine.Lora;
 using Quire.Server.Http;
 using Quire.Server.Serving;
 
@@ -13,14 +14,19 @@ namespace Quire.Server.Models;
 /// <summary><c>GET /v1/models</c> and <c>GET /v1/models/{id}</c>.</summary>
 internal sealed class ModelsEndpoint(ServerContext server)
 {
-    public Task ListAsync(HttpContext context) => JsonAnswer.WriteAsync(context, 200, server.Engine.Model, static (json, model) =>
+    public Task ListAsync(HttpContext context) => JsonAnswer.WriteAsync(context, 200, server.Engine, static (json, engine) =>
     {
         json.WriteStartObject();
         json.WriteString("object"u8, "list"u8);
         json.WriteStartArray("data"u8);
-        foreach (string name in model.ServedNames)
+        foreach (string name in engine.Model.ServedNames)
         {
-            WriteCard(json, model, name);
+            WriteCard(json, Card.Of(engine.Model, name));
+        }
+
+        foreach (LoraAdapterInfo adapter in engine.Loras?.Loaded ?? [])
+        {
+            WriteCard(json, Card.Of(engine.Model, adapter));
         }
 
         json.WriteEndArray();
@@ -35,28 +41,44 @@ internal sealed class ModelsEndpoint(ServerContext server)
         {
             if (string.Equals(name, id, StringComparison.Ordinal))
             {
-                return JsonAnswer.WriteAsync(context, 200, (server.Engine.Model, name), static (json, state) => WriteCard(json, state.Model, state.name));
+                return JsonAnswer.WriteAsync(context, 200, Card.Of(server.Engine.Model, name), WriteCard);
+            }
+        }
+
+        foreach (LoraAdapterInfo adapter in server.Engine.Loras?.Loaded ?? [])
+        {
+            if (string.Equals(adapter.Request.Name, id, StringComparison.Ordinal))
+            {
+                return JsonAnswer.WriteAsync(context, 200, Card.Of(server.Engine.Model, adapter), WriteCard);
             }
         }
 
         throw new ApiException(ApiError.UnknownModel(id.Length <= 200 ? id : id[..200] + "…"));
     }
 
-    private static void WriteCard(Utf8JsonWriter json, ModelInfo model, string name)
+    private static void WriteCard(Utf8JsonWriter json, Card card)
     {
         json.WriteStartObject();
-        json.WriteString("id"u8, name);
+        json.WriteString("id"u8, card.Id);
         json.WriteString("object"u8, "model"u8);
-        json.WriteNumber("created"u8, model.Created.ToUnixTimeSeconds());
+        json.WriteNumber("created"u8, card.Created);
         json.WriteString("owned_by"u8, "quire"u8);
-        json.WriteString("root"u8, model.Path);
-        json.WriteNull("parent"u8);
-        json.WriteNumber("max_model_len"u8, model.MaxModelLen);
+        json.WriteString("root"u8, card.Root);
+        json.WriteString("parent"u8, card.Parent);
+        if (card.MaxModelLen is { } length)
+        {
+            json.WriteNumber("max_model_len"u8, length);
+        }
+        else
+        {
+            json.WriteNull("max_model_len"u8);
+        }
+
         json.WriteStartArray("permission"u8);
         json.WriteStartObject();
         json.WriteString("id"u8, "modelperm-" + Guid.NewGuid().ToString("N"));
         json.WriteString("object"u8, "model_permission"u8);
-        json.WriteNumber("created"u8, model.Created.ToUnixTimeSeconds());
+        json.WriteNumber("created"u8, card.Created);
         foreach ((string right, bool isGiven) in Rights)
         {
             json.WriteBoolean(right, isGiven);
@@ -68,6 +90,15 @@ internal sealed class ModelsEndpoint(ServerContext server)
         json.WriteEndObject();
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    /// <summary>What differs between cards. An adapter has the model as its parent and no length of its own.</summary>
+    private sealed record Card(string Id, long Created, string Root, string? Parent, int? MaxModelLen)
+    {
+        public static Card Of(ModelInfo model, string name) => new(name, model.Created.ToUnixTimeSeconds(), model.Path, null, model.MaxModelLen);
+
+        public static Card Of(ModelInfo model, LoraAdapterInfo adapter) => new(
+            adapter.Request.Name, adapter.Created.ToUnixTimeSeconds(), adapter.Request.Path, adapter.Request.BaseModelName ?? model.ServedNames[0], null);
     }
 
     private static IReadOnlyList<(string Name, bool IsGiven)> Rights { get; } =

@@ -4,6 +4,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Quire.Engine;
 using Quire.Engine.Intake;
+using Quire.Engine.Lora;
 using Quire.Engine.Metrics;
 using Quire.Engine.Streaming;
 using Quire.Tokenization;
@@ -18,6 +19,8 @@ internal sealed class EngineAdapter(InferenceEngine engine, IChatRenderer? chat)
     public ITokenizer Tokenizer => engine.Tokenizer;
 
     public IChatRenderer? Chat { get; } = chat;
+
+    public LoraRegistry? Loras => engine.Loras;
 
     public EngineMetrics Metrics => engine.Metrics;
 

@@ -4,6 +4,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Quire.Engine;
 using Quire.Engine.Intake;
+using Quire.Engine.Lora;
 using Quire.Engine.Metrics;
 using Quire.Engine.Streaming;
 using Quire.Tokenization;
@@ -19,6 +20,9 @@ internal interface IServedEngine
 
     /// <summary>Null when the model has no chat template and none was given.</summary>
     IChatRenderer? Chat { get; }
+
+    /// <summary>The LoRA adapters; null when they are off.</summary>
+    LoraRegistry? Loras => null;
 
     EngineMetrics Metrics { get; }
 

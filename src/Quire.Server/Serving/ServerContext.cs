@@ -49,20 +49,29 @@ internal sealed class ServerContext
 
     public void LeaveWork() => Interlocked.Decrement(ref _inWork);
 
-    /// <exception cref="ApiException">The model of the request is not the one that is served.</exception>
-    public void CheckModel(string? model)
+    /// <summary>The name under which the answer to a request speaks of its model: that of the adapter when it asked for one.</summary>
+    public string NameFor(string? model) => CheckModel(model) ?? ServedName;
+
+    /// <summary>Null for the model itself, or the name of the LoRA adapter that the request asks for.</summary>
+    /// <exception cref="ApiException">The request asks for a model that is not served.</exception>
+    public string? CheckModel(string? model)
     {
         if (string.IsNullOrEmpty(model))
         {
-            return;
+            return null;
         }
 
         foreach (string name in Engine.Model.ServedNames)
         {
             if (string.Equals(name, model, StringComparison.Ordinal))
             {
-                return;
+                return null;
             }
+        }
+
+        if (Engine.Loras is { } loras && loras.Contains(model))
+        {
+            return model;
         }
 
         throw new ApiException(ApiError.UnknownModel(model.Length <= 200 ? model : model[..200] + "…"));
