@@ -5,7 +5,6 @@ using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using Quire.Core.Requests;
-using Quire.Engine.Intake;
 using Quire.Engine.Lora;
 using Quire.Engine.Streaming;
 using Quire.Models.Lora;
@@ -29,7 +28,11 @@ public sealed class LoraEngineTests : IDisposable
         Dictionary<(string, int), IReadOnlyList<int>> alone = await AnswersAsync(names, 6);
         await using InferenceEngine engine = await _tiny.StartAsync(options => options with
         {
-            MaxLoras = maxLoras, MaxCpuLoras = maxCpuLoras, EnablePrefixCaching = prefixCaching, MaxNumSeqs = 6, MaxNumBatchedTokens = 48,
+            MaxLoras = maxLoras,
+            MaxCpuLoras = maxCpuLoras,
+            EnablePrefixCaching = prefixCaching,
+            MaxNumSeqs = 6,
+            MaxNumBatchedTokens = 48,
             LoraModules = Modules(5),
         });
         for (int round = 0; round < 3; round++)
@@ -95,7 +98,11 @@ public sealed class LoraEngineTests : IDisposable
 
         await using InferenceEngine engine = await _tiny.StartAsync(options => options with
         {
-            MaxLoras = 1, MaxNumSeqs = 8, MaxNumBatchedTokens = 32, KvCacheMemoryBytes = null, NumGpuBlocksOverride = 40,
+            MaxLoras = 1,
+            MaxNumSeqs = 8,
+            MaxNumBatchedTokens = 32,
+            KvCacheMemoryBytes = null,
+            NumGpuBlocksOverride = 40,
         });
         using var stop = new CancellationTokenSource();
         Task churn = Task.Run(async () =>
@@ -298,7 +305,9 @@ public sealed class LoraEngineTests : IDisposable
         {
             await using InferenceEngine engine = await _tiny.StartAsync(options => options with
             {
-                LoraModules = name is null ? null : [modules[name[1] - '0']], EnablePrefixCaching = false, MaxNumSeqs = 1,
+                LoraModules = name is null ? null : [modules[name[1] - '0']],
+                EnablePrefixCaching = false,
+                MaxNumSeqs = 1,
             });
             for (int seed = 0; seed < seeds; seed++)
             {
