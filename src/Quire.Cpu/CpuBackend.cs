@@ -60,6 +60,8 @@ public sealed class CpuBackend : IBackend
 
     public DType ActivationType => DType.F32;
 
+    public bool KeepsBlocks => true;
+
     public ITensorOps Ops => _ops;
 
     public Tensor Allocate(DType type, int rows, int columns) => _memory.Allocate(type, rows, columns);

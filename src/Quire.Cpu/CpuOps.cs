@@ -65,6 +65,9 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) 
         }
     }
 
+    public void Embed(Tensor tokenIds, LinearWeight table, float scale, Tensor y) =>
+        ((IRowTable)table).Expand(runtime, tokenIds, scale, y);
+
     public void RmsNorm(Tensor x, Tensor weight, float epsilon, float weightOffset, Tensor y)
     {
         if (x.Data != y.Data)

@@ -43,6 +43,7 @@ internal static class LinearFactory
     private static bool Match(LinearPart a, LinearPart b) => (a, b) switch
     {
         (DensePart, DensePart) => true,
+        (BlockPart first, BlockPart second) => first.Format == second.Format,
         (GroupAffinePart first, GroupAffinePart second) => AffinePacker.Match(first, second),
         _ => false,
     };
@@ -62,6 +63,8 @@ internal static class LinearFactory
                 }
 
                 return ops.CreateDense(memory, weights, bias);
+            case BlockPart:
+                return BlockLayers.Create(ops, memory, parts.ConvertAll(part => (BlockPart)part), bias);
             case GroupAffinePart:
                 return AffinePacker.Create(ops, memory, parts.ConvertAll(part => (GroupAffinePart)part), bias);
             default:

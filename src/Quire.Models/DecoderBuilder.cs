@@ -17,6 +17,19 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
 
     public Tensor Embedding() => Matrix(slots.Embedding);
 
+    /// <summary>The embedding as it is in the checkpoint, where that is a block format that the backend keeps; else null.</summary>
+    public LinearWeight? PackedEmbedding()
+    {
+        if (!binder.Keeps(slots.Embedding))
+        {
+            return null;
+        }
+
+        LinearWeight weight = backend.CreateLinear(new LinearSource(slots.Embedding.Name, [binder.Part(slots.Embedding)]));
+        WeightBytes += weight.SizeInBytes;
+        return weight;
+    }
+
     /// <summary>The vectors of the positions from 0 on, or none.</summary>
     public Tensor PositionEmbedding()
     {
@@ -42,7 +55,9 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
 
     public Norm FinalNorm() => Norm(slots.FinalNorm)!;
 
-    public LinearWeight Head(Tensor embedding) => slots.Head is { } head ? Weight(head) : backend.CreateLinear(embedding);
+    /// <summary>The output head: its own weight, or the embedding as a linear layer.</summary>
+    public LinearWeight Head(Tensor embedding, LinearWeight? packedEmbedding) =>
+        slots.Head is { } head ? Weight(head) : packedEmbedding ?? backend.CreateLinear(embedding);
 
     private DecoderLayer Layer(LayerSpec layer, LayerSlots slot)
     {

@@ -20,6 +20,7 @@ public sealed class DecoderModel : IDisposable
     private readonly IWeightSource _source;
     private readonly HostMemory _host;
     private readonly Tensor _embedding;
+    private readonly LinearWeight? _packedEmbedding;
     private readonly Tensor _positionEmbedding;
     private readonly DecoderLayer[] _layers;
     private readonly Norm _finalNorm;
@@ -39,14 +40,15 @@ public sealed class DecoderModel : IDisposable
         _source = source;
         _host = host;
         var slots = new DecoderSlots(definition);
-        var binder = new WeightBinder(slots, source, type, host, progress);
+        var binder = new WeightBinder(slots, source, type, host, progress, backend.KeepsBlocks);
         Lora = options.Lora is { } lora ? new LoraBank(new LoraTargets(slots, lora.TargetModules), lora, backend, host) : null;
         var builder = new DecoderBuilder(Spec, slots, binder, backend, host, maxModelLength, Lora);
-        _embedding = builder.Embedding();
+        _packedEmbedding = builder.PackedEmbedding();
+        _embedding = _packedEmbedding is null ? builder.Embedding() : default;
         _positionEmbedding = builder.PositionEmbedding();
         _layers = builder.Layers();
         _finalNorm = builder.FinalNorm();
-        _head = builder.Head(_embedding);
+        _head = builder.Head(_embedding, _packedEmbedding);
         WeightBytes = builder.WeightBytes;
         KvScales = KvScaleReader.Read(slots, source);
         Workspace = new DecoderWorkspace(Spec, backend, options.MaxBatchedTokens, options.MaxLogitRows);
@@ -135,7 +137,15 @@ public sealed class DecoderModel : IDisposable
         _tokens = tokens;
         Tensor residual = Workspace.Residual(tokens);
         Tensor hidden = Workspace.Hidden(tokens);
-        _ops.Embed(context.TokenIds, _embedding, Spec.EmbeddingScale, residual);
+        if (_packedEmbedding is not null)
+        {
+            _ops.Embed(context.TokenIds, _packedEmbedding, Spec.EmbeddingScale, residual);
+        }
+        else
+        {
+            _ops.Embed(context.TokenIds, _embedding, Spec.EmbeddingScale, residual);
+        }
+
         if (!_positionEmbedding.IsNone)
         {
             _ops.Embed(context.Positions, _positionEmbedding, 1, hidden);

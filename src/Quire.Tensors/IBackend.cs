@@ -21,6 +21,12 @@ public interface IBackend : IDisposable
     /// <summary>Element type of activations: F32 on the CPU.</summary>
     DType ActivationType { get; }
 
+    /// <summary>
+    /// Whether linear layers and embeddings can be made of <see cref="Quantization.BlockPart"/>; where not, such weights are expanded to the
+    /// model's type while loading.
+    /// </summary>
+    bool KeepsBlocks => false;
+
     ITensorOps Ops { get; }
 
     /// <summary>Zeroed memory of the device for rows · columns elements, aligned to 64 bytes.</summary>

@@ -18,6 +18,13 @@ public interface ITensorOps
     void Embed(Tensor tokenIds, Tensor table, float scale, Tensor y);
 
     /// <summary>
+    /// The same from a linear layer whose rows are the vectors of tokens: an embedding in a packed format. Only backends that keep blocks
+    /// (<see cref="IBackend.KeepsBlocks"/>) are asked for it.
+    /// </summary>
+    void Embed(Tensor tokenIds, LinearWeight table, float scale, Tensor y) =>
+        throw new System.NotSupportedException("this backend has no embeddings in packed formats");
+
+    /// <summary>
     /// Root mean square norm (Zhang and Sennrich, arXiv 1910.07467): y = x / √(mean(x²) + ε) · (weightOffset + weight), over each
     /// group of weight.Columns adjacent columns: the whole row for a layer norm, each head for a q/k norm. x and y may be the same.
     /// </summary>

@@ -22,6 +22,7 @@ public class AllocationTests
         AttentionBatch batch = attention.Batch();
         AttentionBatch decodeBatch = decode.Batch();
         LinearWeight linear = world.Cpu.CreateLinear(world.Numbers(256, 512, type: DType.BF16));
+        LinearWeight packed = world.Cpu.CreateLinear(new LinearSource("packed", [BlockLinearTests.Part(world, BlockFormat.Q6K, 256, 512)]));
         Tensor x = world.Numbers(31, 512);
         Tensor y = world.Numbers(31, 256);
         Tensor z = world.Numbers(31, 512);
@@ -45,6 +46,8 @@ public class AllocationTests
             ops.AddRmsNorm(x, z, weight, 1e-5f, 0, x);
             ops.LayerNorm(x, weight, weight, 1e-5f, z);
             ops.Linear(x, linear, y);
+            ops.Linear(x, packed, y);
+            ops.Embed(integers, packed, 2, x);
             ops.Linear(x.Take(8), linear, y.Take(8));
             ops.Linear(x.Take(1), linear, y.Take(1));
             ops.AddLora(x, lora, loraBatch, y);

@@ -21,7 +21,8 @@ public class InstructionTierTests
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
         string[] classes =
         [
-            nameof(ElementOpsTests), nameof(NormTests), nameof(LinearTests), nameof(ExpertOpsTests), nameof(LoraTests), nameof(AttentionTests), nameof(QuantizedKvCacheTests),
+            nameof(ElementOpsTests), nameof(NormTests), nameof(LinearTests), nameof(ExpertOpsTests), nameof(LoraTests), nameof(AttentionTests),
+            nameof(QuantizedKvCacheTests), nameof(BlockLinearTests),
             nameof(ExpectedTierTests),
         ];
         foreach (string name in classes)

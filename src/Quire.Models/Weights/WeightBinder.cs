@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using Quire.Tensors;
+using Quire.Tensors.Quantization;
 
 namespace Quire.Models.Weights;
 
@@ -20,6 +21,7 @@ public sealed class WeightBinder
     private readonly HostMemory _converted;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly long _bytesTotal;
+    private readonly bool _keepsBlocks;
     private long _bytesDone;
 
     /// <summary>Checks that the source holds exactly the slots.</summary>
@@ -28,8 +30,9 @@ public sealed class WeightBinder
     /// <param name="modelType">Element type of matrices: F32, F16 or BF16.</param>
     /// <param name="converted">Memory for what must be converted; it outlives the model.</param>
     /// <param name="progress">Told after every tensor, or null.</param>
+    /// <param name="keepsBlocks">Whether matrices in block formats stay in them; else they are expanded to the model's type.</param>
     /// <exception cref="CheckpointException">Tensors are missing, unused, or have another shape or an unusable type.</exception>
-    public WeightBinder(DecoderSlots slots, IWeightSource source, DType modelType, HostMemory converted, IProgress<LoadProgress>? progress)
+    public WeightBinder(DecoderSlots slots, IWeightSource source, DType modelType, HostMemory converted, IProgress<LoadProgress>? progress, bool keepsBlocks = false)
     {
         ArgumentNullException.ThrowIfNull(slots);
         ArgumentNullException.ThrowIfNull(source);
@@ -38,6 +41,7 @@ public sealed class WeightBinder
         _modelType = modelType;
         _converted = converted;
         _progress = progress;
+        _keepsBlocks = keepsBlocks;
         _bytesTotal = Check(slots, source);
     }
 
@@ -66,9 +70,36 @@ public sealed class WeightBinder
             matrix = HostConversion.Convert(matrix, _modelType, _converted);
         }
 
-        _bytesDone += tensor.SizeInBytes;
-        _progress?.Report(new LoadProgress(_bytesDone, _bytesTotal));
+        Done(tensor);
         return matrix;
+    }
+
+    /// <summary>True when a matrix is in a block format and stays in it.</summary>
+    public bool Keeps(TensorSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        return _keepsBlocks && !slot.IsVector && !slot.Transposed && _slots.Find(_source, slot.Name)!.Packed is not null;
+    }
+
+    /// <summary>A matrix as a part of a linear layer: blocks where they are kept, else a dense one.</summary>
+    public LinearPart Part(TensorSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        if (!Keeps(slot))
+        {
+            return new DensePart(Matrix(slot));
+        }
+
+        WeightTensor tensor = _slots.Find(_source, slot.Name)!;
+        nint data = tensor.Data;
+        if (tensor.InterleavedHeads > 0)
+        {
+            data = _converted.AllocateBytes(tensor.SizeInBytes);
+            HostConversion.SeparateHeads(tensor.Data, data, slot.Rows, tensor.SizeInBytes / slot.Rows, tensor.InterleavedHeads);
+        }
+
+        Done(tensor);
+        return new BlockPart(data, tensor.Packed!.Value, slot.Rows, slot.Columns);
     }
 
     /// <summary>The parts and biases of a linear layer.</summary>
@@ -78,7 +109,7 @@ public sealed class WeightBinder
         var parts = new List<LinearPart>();
         foreach (TensorSlot part in slot.Parts)
         {
-            parts.Add(new DensePart(Matrix(part)));
+            parts.Add(Part(part));
         }
 
         if (slot.Biases is null)
@@ -93,6 +124,12 @@ public sealed class WeightBinder
         }
 
         return new LinearSource(slot.Name, parts, biases);
+    }
+
+    private void Done(WeightTensor tensor)
+    {
+        _bytesDone += tensor.SizeInBytes;
+        _progress?.Report(new LoadProgress(_bytesDone, _bytesTotal));
     }
 
     /// <summary>Returns the bytes of all slots, or throws one error that lists every fault.</summary>

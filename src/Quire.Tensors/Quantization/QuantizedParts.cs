@@ -1,3 +1,4 @@
+using System;
 using Quire.Tensors.Reference;
 
 namespace Quire.Tensors.Quantization;
@@ -15,6 +16,15 @@ public abstract record QuantizedPart(int OutFeatures, int InFeatures, Activation
 {
     /// <summary>The weight of an output for an input.</summary>
     public abstract float Weight(int output, int input);
+
+    /// <summary>The weights of an output for all inputs.</summary>
+    public virtual void ReadRow(int output, Span<float> values)
+    {
+        for (int input = 0; input < values.Length; input++)
+        {
+            values[input] = Weight(output, input);
+        }
+    }
 }
 
 /// <summary>

@@ -20,6 +20,8 @@ public sealed class ReferenceBackend : IBackend
 
     public DType ActivationType => DType.F32;
 
+    public bool KeepsBlocks => true;
+
     public ITensorOps Ops { get; } = new ReferenceOps();
 
     public Tensor Allocate(DType type, int rows, int columns) => _memory.Allocate(type, rows, columns);
@@ -99,11 +101,7 @@ public sealed class ReferenceBackend : IBackend
         Tensor weight = Allocate(DType.F32, part.OutFeatures, part.InFeatures);
         for (int row = 0; row < part.OutFeatures; row++)
         {
-            Span<float> values = weight.HostRow<float>(row);
-            for (int column = 0; column < values.Length; column++)
-            {
-                values[column] = part.Weight(row, column);
-            }
+            part.ReadRow(row, weight.HostRow<float>(row));
         }
 
         return weight;

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 
 namespace Quire.Tensors.Reference;
 
@@ -66,6 +67,13 @@ public sealed partial class ReferenceOps : ITensorOps
                 Elements.Store(y, t, c, (float)(bias.IsNone ? value : value + Elements.Load(bias, 0, c)));
             }
         }
+    }
+
+    public void Embed(Tensor tokenIds, LinearWeight table, float scale, Tensor y)
+    {
+        var linear = (ReferenceLinear)table;
+        Debug.Assert(linear.Parts.Count == 1 && linear.Bias is null);
+        Embed(tokenIds, linear.Parts[0].Weight, scale, y);
     }
 
     public void Linear(Tensor x, LinearWeight weight, Tensor y)

@@ -18,7 +18,7 @@ namespace Quire.Cpu.Kernels.Packed;
 /// <typeparam name="TSimd">Vector width.</typeparam>
 /// <typeparam name="TVector">Its vector.</typeparam>
 /// <typeparam name="TRows">The layout.</typeparam>
-internal sealed unsafe class PackedLinear<TSimd, TVector, TRows> : CpuLinear
+internal sealed unsafe class PackedLinear<TSimd, TVector, TRows> : CpuLinear, IRowTable
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
     where TRows : unmanaged, IPackedRows<TRows>
@@ -45,6 +45,17 @@ internal sealed unsafe class PackedLinear<TSimd, TVector, TRows> : CpuLinear
     }
 
     public override long SizeInBytes { get; }
+
+    public void Expand(CpuRuntime runtime, Tensor rows, float scale, Tensor y)
+    {
+        // Other layouts order or pad their columns and are no embeddings.
+        Debug.Assert(_input.Map == null && _input.Columns == InFeatures && y.Columns == InFeatures);
+        var job = new RowJob<PackedRowKernel<TSimd, TVector, TRows>>
+        {
+            Kernel = new() { Rows = _rows, Ids = (int*)rows.Data, Y = new FloatRows(y), Columns = InFeatures, Scale = scale },
+        };
+        runtime.Pool.Run(in job, y.Rows, LinearPlan.ArrangedRows(InFeatures));
+    }
 
     public override void Multiply(CpuRuntime runtime, Tensor x, Tensor y)
     {
@@ -81,6 +92,41 @@ internal sealed unsafe class PackedLinear<TSimd, TVector, TRows> : CpuLinear
             ScratchStride = scratchStride,
         };
         runtime.Pool.Run(in job, OutFeatures, LinearPlan.Piece(x.Rows, InFeatures, OutFeatures, threads));
+    }
+}
+
+/// <summary>A weight whose rows can be had as floats: an embedding in a packed format.</summary>
+internal interface IRowTable
+{
+    /// <summary>y[t] = scale · row rows[t].</summary>
+    void Expand(CpuRuntime runtime, Tensor rows, float scale, Tensor y);
+}
+
+/// <summary>Expands whole rows of a packed weight.</summary>
+internal unsafe struct PackedRowKernel<TSimd, TVector, TRows> : IRowKernel<PackedRowKernel<TSimd, TVector, TRows>>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : unmanaged
+    where TRows : unmanaged, IPackedRows<TRows>
+{
+    public TRows Rows;
+    public int* Ids;
+    public FloatRows Y;
+    public int Columns;
+    public float Scale;
+
+    public static void Apply(ref readonly PackedRowKernel<TSimd, TVector, TRows> arguments, int row)
+    {
+        float* target = arguments.Y[row];
+        for (int k = 0; k < arguments.Columns; k += LinearPlan.ChunkColumns)
+        {
+            int count = System.Math.Min(LinearPlan.ChunkColumns, arguments.Columns - k);
+            TRows.Expand<TSimd, TVector>(in arguments.Rows, arguments.Ids[row], k, count, target + k);
+        }
+
+        if (arguments.Scale != 1)
+        {
+            RowConversion<TSimd, TVector, F32Element>.ExpandScaled((byte*)target, arguments.Scale, target, arguments.Columns);
+        }
     }
 }
 
