@@ -53,7 +53,11 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
         return layers;
     }
 
-    public Norm FinalNorm() => Norm(slots.FinalNorm)!;
+    public Norm? FinalNorm() => Norm(slots.FinalNorm);
+
+    public LinearWeight? ProjectIn() => slots.ProjectIn is { } slot ? Weight(slot) : null;
+
+    public LinearWeight? ProjectOut() => slots.ProjectOut is { } slot ? Weight(slot) : null;
 
     /// <summary>The output head: its own weight, or the embedding as a linear layer.</summary>
     public LinearWeight Head(Tensor embedding, LinearWeight? packedEmbedding) =>
@@ -62,7 +66,7 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
     private DecoderLayer Layer(LayerSpec layer, LayerSlots slot)
     {
         SelfAttentionSpec shape = spec.Attention;
-        var attention = new AttentionSpec(shape.Heads, shape.KvHeads, shape.HeadDim, shape.Scale, layer.SlidingWindow, shape.LogitSoftCap);
+        var attention = new AttentionSpec(shape.Heads, shape.KvHeads, shape.HeadDim, shape.Scale * layer.ScoreFactor, layer.SlidingWindow, shape.LogitSoftCap);
         return new DecoderLayer
         {
             AttentionNorm = Norm(slot.AttentionNorm),
@@ -78,6 +82,7 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
             FeedForwardNorm = Norm(slot.FeedForwardNorm),
             FeedForward = FeedForward(layer.FeedForward, slot),
             AfterFeedForwardNorm = Norm(slot.AfterFeedForwardNorm),
+            NormsStream = spec.NormPlacement == NormPlacement.AfterResidual,
         };
     }
 

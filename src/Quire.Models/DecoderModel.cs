@@ -23,9 +23,11 @@ public sealed class DecoderModel : IDisposable
     private readonly LinearWeight? _packedEmbedding;
     private readonly Tensor _positionEmbedding;
     private readonly DecoderLayer[] _layers;
-    private readonly Norm _finalNorm;
+    private readonly Norm? _finalNorm;
+    private readonly LinearWeight? _projectIn;
+    private readonly LinearWeight? _projectOut;
     private readonly LinearWeight _head;
-    private int _tokens;
+    private Tensor _output;
 
     private DecoderModel(
         HfConfig config, ModelDefinition definition, DType type, int maxModelLength, IBackend backend, IWeightSource source,
@@ -48,6 +50,8 @@ public sealed class DecoderModel : IDisposable
         _positionEmbedding = builder.PositionEmbedding();
         _layers = builder.Layers();
         _finalNorm = builder.FinalNorm();
+        _projectIn = builder.ProjectIn();
+        _projectOut = builder.ProjectOut();
         _head = builder.Head(_embedding, _packedEmbedding);
         WeightBytes = builder.WeightBytes;
         KvScales = KvScaleReader.Read(slots, source);
@@ -134,16 +138,21 @@ public sealed class DecoderModel : IDisposable
         int tokens = context.Tokens;
         Debug.Assert(tokens > 0 && tokens <= Workspace.MaxTokens);
         Debug.Assert(context.Positions.Columns == tokens && context.Slots.Columns == tokens);
-        _tokens = tokens;
         Tensor residual = Workspace.Residual(tokens);
         Tensor hidden = Workspace.Hidden(tokens);
+        Tensor embedded = _projectIn is null ? residual : Workspace.Embedded(tokens);
         if (_packedEmbedding is not null)
         {
-            _ops.Embed(context.TokenIds, _packedEmbedding, Spec.EmbeddingScale, residual);
+            _ops.Embed(context.TokenIds, _packedEmbedding, Spec.EmbeddingScale, embedded);
         }
         else
         {
-            _ops.Embed(context.TokenIds, _embedding, Spec.EmbeddingScale, residual);
+            _ops.Embed(context.TokenIds, _embedding, Spec.EmbeddingScale, embedded);
+        }
+
+        if (_projectIn is not null)
+        {
+            _ops.Linear(embedded, _projectIn, residual);
         }
 
         if (!_positionEmbedding.IsNone)
@@ -158,7 +167,8 @@ public sealed class DecoderModel : IDisposable
             _layers[i].Forward(ref stream, context, context.KvCache.Layers[i], Workspace);
         }
 
-        return stream.Enter(_finalNorm);
+        _output = stream.Enter(_finalNorm);
+        return _output;
     }
 
     /// <summary>
@@ -178,7 +188,13 @@ public sealed class DecoderModel : IDisposable
             return logits;
         }
 
-        _ops.GatherRows(Workspace.Hidden(_tokens), rowIndices, gathered);
+        _ops.GatherRows(_output, rowIndices, gathered);
+        if (_projectOut is not null)
+        {
+            _ops.Linear(gathered, _projectOut, Workspace.Projected(rows));
+            gathered = Workspace.Projected(rows);
+        }
+
         _ops.Linear(gathered, _head, logits);
         if (Spec.LogitScale != 1)
         {

@@ -52,6 +52,12 @@ public sealed record DecoderNames
 
     public string FinalNorm { get; init; } = "model.norm";
 
+    /// <summary>The projection from embeddings to the stream, where <see cref="DecoderSpec.EmbeddingSize"/> asks for one.</summary>
+    public string ProjectIn { get; init; } = "model.decoder.project_in";
+
+    /// <summary>The projection back, before the head.</summary>
+    public string ProjectOut { get; init; } = "model.decoder.project_out";
+
     public string Head { get; init; } = "lm_head";
 
     /// <summary>Beginnings that some checkpoints write otherwise: a name that is not found is looked for with each exchanged.</summary>

@@ -20,11 +20,20 @@ public sealed record DecoderSpec
     /// <summary>Elements of the residual stream of one token.</summary>
     public required int HiddenSize { get; init; }
 
+    /// <summary>Elements of a token's embedding where they are not those of the stream: projected in, and out again before the head. Null is HiddenSize.</summary>
+    public int? EmbeddingSize { get; init; }
+
+    /// <summary>Columns of the embedding and of the output head.</summary>
+    public int EmbeddingColumns => EmbeddingSize ?? HiddenSize;
+
     public required SelfAttentionSpec Attention { get; init; }
 
     public required NormSpec Norm { get; init; }
 
     public NormPlacement NormPlacement { get; init; }
+
+    /// <summary>Whether a norm stands behind the last layer.</summary>
+    public bool FinalNorm { get; init; } = true;
 
     /// <summary>What differs between layers, in order.</summary>
     public required IReadOnlyList<LayerSpec> Layers { get; init; }
@@ -109,6 +118,9 @@ public sealed record LayerSpec
     /// <summary>0, or how many positions a query sees, its own included.</summary>
     public int SlidingWindow { get; init; }
 
+    /// <summary>Factor on this layer's attention scores, besides the scale that all share.</summary>
+    public float ScoreFactor { get; init; } = 1;
+
     /// <summary>Rotary embedding of queries and keys, or null. Layers with equal ones share a table.</summary>
     public RopeSpec? Rope { get; init; }
 
@@ -167,6 +179,9 @@ public enum NormPlacement
 
     /// <summary>h += norm(block(h)): OLMo 2.</summary>
     After,
+
+    /// <summary>h = norm(h + block(h)), as in the first transformers: OPT 350M.</summary>
+    AfterResidual,
 }
 
 /// <summary>Norms of queries and keys before the rotation.</summary>

@@ -17,6 +17,7 @@ public sealed class DecoderWorkspace
     private readonly Tensor _scratch;
     private readonly Tensor _gathered;
     private readonly Tensor _logits;
+    private readonly Tensor _projected;
     private readonly Tensor _routerLogits;
     private readonly Tensor _expertIds;
     private readonly Tensor _expertWeights;
@@ -32,6 +33,7 @@ public sealed class DecoderWorkspace
         _scratch = backend.Allocate(type, maxTokens + 1, ScratchColumns(spec, type));
         _gathered = backend.Allocate(type, maxLogitRows, spec.HiddenSize);
         _logits = backend.Allocate(DType.F32, maxLogitRows, spec.VocabularySize);
+        _projected = spec.EmbeddingSize is { } size ? backend.Allocate(type, maxLogitRows, size) : default;
         (int experts, int perToken) = MostExperts(spec);
         if (experts > 0)
         {
@@ -53,7 +55,7 @@ public sealed class DecoderWorkspace
         ArgumentNullException.ThrowIfNull(spec);
         long elements = 2L * maxTokens * spec.HiddenSize
             + (maxTokens + 1L) * ScratchColumns(spec, activationType)
-            + (long)maxLogitRows * spec.HiddenSize;
+            + (long)maxLogitRows * (spec.HiddenSize + (spec.EmbeddingSize ?? 0));
         (int experts, int perToken) = MostExperts(spec);
         return elements * activationType.SizeInBytes()
             + (long)maxLogitRows * spec.VocabularySize * sizeof(float)
@@ -65,6 +67,12 @@ public sealed class DecoderWorkspace
     internal Tensor Hidden(int tokens) => _hidden.Take(tokens);
 
     internal Tensor Gathered(int rows) => _gathered.Take(rows);
+
+    /// <summary>[rows, embedding]: what the head reads where it is not as wide as the stream.</summary>
+    internal Tensor Projected(int rows) => _projected.Take(rows);
+
+    /// <summary>[tokens, embedding]: embeddings before they are projected into the stream.</summary>
+    internal Tensor Embedded(int tokens) => Scratch(0, tokens, _spec.EmbeddingColumns);
 
     internal Tensor Logits(int rows) => _logits.Take(rows);
 
@@ -104,6 +112,7 @@ public sealed class DecoderWorkspace
     private static int ScratchColumns(DecoderSpec spec, DType type)
     {
         int columns = Math.Max(spec.Attention.QkvSize + spec.Attention.QuerySize, Alignment / type.SizeInBytes());
+        columns = Math.Max(columns, spec.EmbeddingSize ?? 0);
         foreach (LayerSpec layer in spec.Layers)
         {
             FeedForwardSpec feedForward = layer.FeedForward;

@@ -34,7 +34,7 @@ public sealed class ModelMemory
 
         if (Spec.TiedEmbeddings)
         {
-            MatrixParameterCount += (long)Spec.VocabularySize * Spec.HiddenSize;
+            MatrixParameterCount += (long)Spec.VocabularySize * Spec.EmbeddingColumns;
         }
 
         foreach (LayerSpec layer in Spec.Layers)

@@ -55,6 +55,27 @@ public class ConfigTests
         Assert.Equal(1 / Math.Sqrt(6), spec.Attention.Scale, 6);
     }
 
+    [Theory]
+    [InlineData("MistralForCausalLM", 8, 131_072)]
+    [InlineData("MixtralForCausalLM", 8, 131_072)]
+    [InlineData("Qwen2ForCausalLM", 32, 32_768)]
+    [InlineData("Qwen3MoeForCausalLM", 4, 32_768)]
+    [InlineData("Phi3ForCausalLM", 32, 4096)]
+    [InlineData("Gemma2ForCausalLM", 4, 8192)]
+    [InlineData("Gemma3ForCausalLM", 4, 131_072)]
+    [InlineData("GraniteForCausalLM", 32, 2048)]
+    public void Absent_key_value_heads_and_lengths_are_those_of_the_class(string architecture, int kvHeads, int positions)
+    {
+        string json = $$"""
+            {"architectures": ["{{architecture}}"], "vocab_size": 19, "hidden_size": 64, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 32}
+            """;
+        DecoderSpec spec = ArchitectureRegistry.Define(HfConfig.Parse(json), DType.F32).Spec;
+        Assert.Equal(kvHeads, spec.Attention.KvHeads);
+        Assert.Equal(positions, spec.MaxPositions);
+        string withNull = json.Replace("\"vocab_size\"", "\"num_key_value_heads\": null, \"vocab_size\"", StringComparison.Ordinal);
+        Assert.Equal(32, ArchitectureRegistry.Define(HfConfig.Parse(withNull), DType.F32).Spec.Attention.KvHeads);
+    }
+
     [Fact]
     public void A_text_config_is_the_configuration_of_the_language_model()
     {

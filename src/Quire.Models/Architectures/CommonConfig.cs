@@ -8,8 +8,10 @@ namespace Quire.Models.Architectures;
 /// <summary>The keys that nearly every decoder's config.json shares, read with their limits.</summary>
 internal static class CommonConfig
 {
+    /// <summary>Largest size of a layer's input or output.</summary>
+    public const int MaxWidth = 1 << 20;
+
     private const int MaxVocabulary = 1 << 24;
-    private const int MaxWidth = 1 << 20;
     private const int MaxLayers = 4096;
     private const int MaxHeads = 4096;
     private const int MaxHeadDim = 4096;
@@ -27,11 +29,15 @@ internal static class CommonConfig
 
     public static int Positions(ConfigSection config, int fallback) => config.Int32("max_position_embeddings", 1, MaxPositions, fallback);
 
-    /// <summary>Heads and their size; missing key-value heads mean as many as heads, a missing head size means hidden / heads.</summary>
-    public static SelfAttentionSpec Attention(ConfigSection config, int? defaultHeadDim = null)
+    /// <summary>
+    /// Heads and their size. Missing key-value heads are those of the family's class where that fits the heads, else, and when they are null, as
+    /// many as heads; a missing head size means hidden / heads.
+    /// </summary>
+    public static SelfAttentionSpec Attention(ConfigSection config, int? defaultHeadDim = null, int? defaultKvHeads = null)
     {
         int heads = config.Int32("num_attention_heads", 1, MaxHeads);
-        int kvHeads = config.Int32("num_key_value_heads", 1, MaxHeads, heads);
+        bool classDefault = defaultKvHeads is { } ofClass && heads % ofClass == 0 && !config.HasKey("num_key_value_heads");
+        int kvHeads = config.Int32("num_key_value_heads", 1, MaxHeads, classDefault ? defaultKvHeads!.Value : heads);
         if (heads % kvHeads != 0)
         {
             throw config.Invalid("num_key_value_heads", $"is {kvHeads}, which does not divide num_attention_heads, {heads}");

@@ -14,6 +14,7 @@ internal static class Gemma
 {
     private const int DefaultHeadDim = 256;
     private const int DefaultWindow = 4096;
+    private const int DefaultKvHeads = 4;
     private const int DefaultPattern = 6;
     private const int Gemma2Positions = 8192;
     private const int Gemma3Positions = 131_072;
@@ -105,7 +106,7 @@ internal static class Gemma
     {
         bool bias = text.Boolean("attention_bias", false);
         double scalar = text.Double("query_pre_attn_scalar", 1e-3, 1e6, DefaultHeadDim);
-        return CommonConfig.Attention(text, DefaultHeadDim) with { QkvBias = bias, OutputBias = bias, Scale = (float)(1 / Math.Sqrt(scalar)) };
+        return CommonConfig.Attention(text, DefaultHeadDim, DefaultKvHeads) with { QkvBias = bias, OutputBias = bias, Scale = (float)(1 / Math.Sqrt(scalar)) };
     }
 
     /// <summary>The embedding of layers with a window: a base of its own and no scaling.</summary>

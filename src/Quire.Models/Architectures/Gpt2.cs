@@ -40,11 +40,6 @@ internal static class Gpt2
             throw text.Invalid("n_head", $"is {heads}, which does not divide n_embd, {hidden}");
         }
 
-        if (text.Boolean("scale_attn_by_inverse_layer_idx", false))
-        {
-            throw text.Invalid("scale_attn_by_inverse_layer_idx", "is true; this variant is not supported");
-        }
-
         var feedForward = new FeedForwardSpec
         {
             InnerSize = text.Int32("n_inner", 1, MaxWidth, 4 * hidden),
@@ -53,6 +48,13 @@ internal static class Gpt2
             Bias = true,
         };
         bool scaled = text.Boolean("scale_attn_weights", true);
+        bool byLayer = text.Boolean("scale_attn_by_inverse_layer_idx", false);
+        var layers = new LayerSpec[CommonConfig.LayerCount(text, "n_layer")];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            layers[i] = new LayerSpec { FeedForward = feedForward, ScoreFactor = byLayer ? 1f / (i + 1) : 1 };
+        }
+
         var spec = new DecoderSpec
         {
             Architecture = "GPT2LMHeadModel",
@@ -68,7 +70,7 @@ internal static class Gpt2
                 OutputBias = true,
             },
             Norm = new NormSpec(NormKind.LayerNorm, (float)text.Double("layer_norm_epsilon", 0, 1, 1e-5), Bias: true),
-            Layers = CommonConfig.SameLayers(CommonConfig.LayerCount(text, "n_layer"), feedForward),
+            Layers = layers,
             MaxPositions = positions,
             LearnedPositions = new LearnedPositions(positions, 0),
             TiedEmbeddings = text.Boolean("tie_word_embeddings", true),

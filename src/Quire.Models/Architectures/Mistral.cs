@@ -7,6 +7,8 @@ namespace Quire.Models.Architectures;
 internal static class Mistral
 {
     private const int DefaultWindow = 4096;
+    private const int DefaultKvHeads = 8;
+    private const int DefaultPositions = 131_072;
 
     public static ModelDefinition Define(HfConfig config)
     {
@@ -15,6 +17,8 @@ internal static class Mistral
         // An absent key means the class's default; null means no window.
         int window = text.HasKey("sliding_window") ? CommonConfig.Window(text, 0) : DefaultWindow;
         IReadOnlyList<int> windows = CommonConfig.Windows(text, window, static _ => true);
-        return new ModelDefinition(Llama.Spec("MistralForCausalLM", text, CommonConfig.Attention(text), windows), new DecoderNames());
+        SelfAttentionSpec attention = CommonConfig.Attention(text, defaultKvHeads: DefaultKvHeads);
+        return new ModelDefinition(
+            Llama.Spec("MistralForCausalLM", text, attention, windows, defaultPositions: DefaultPositions), new DecoderNames());
     }
 }

@@ -9,6 +9,7 @@ internal static class Mixtral
     private const double DefaultEpsilon = 1e-5;
     private const double DefaultTheta = 1_000_000;
     private const int DefaultPositions = 131_072;
+    private const int DefaultKvHeads = 8;
     private const int DefaultExperts = 8;
     private const int DefaultPerToken = 2;
 
@@ -25,7 +26,7 @@ internal static class Mixtral
         ConfigSection text = config.Text;
         IReadOnlyList<int> windows = CommonConfig.Windows(text, CommonConfig.Window(text, 0), static _ => true);
         DecoderSpec spec = Llama.Spec(
-            "MixtralForCausalLM", text, CommonConfig.Attention(text), windows, DefaultEpsilon, DefaultTheta, DefaultPositions);
+            "MixtralForCausalLM", text, CommonConfig.Attention(text, defaultKvHeads: DefaultKvHeads), windows, DefaultEpsilon, DefaultTheta, DefaultPositions);
         ExpertSpec experts = CommonConfig.Experts(text, DefaultExperts, DefaultPerToken, normalised: true);
         return new ModelDefinition(CommonConfig.WithFeedForward(spec, (_, dense) => dense with { Experts = experts }), Names);
     }

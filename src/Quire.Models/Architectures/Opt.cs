@@ -3,7 +3,10 @@ using Quire.Tensors;
 
 namespace Quire.Models.Architectures;
 
-/// <summary>OPTForCausalLM: learned positions, LayerNorm, a feed-forward block without gate, biases everywhere (arXiv 2205.01068).</summary>
+/// <summary>
+/// OPTForCausalLM: learned positions, LayerNorm, a feed-forward block without gate, biases everywhere (arXiv 2205.01068). The 350M model
+/// norms after the blocks and has narrower embeddings.
+/// </summary>
 internal static class Opt
 {
     /// <summary>The first rows of the position table are never used.</summary>
@@ -20,7 +23,9 @@ internal static class Opt
         LayerPrefix = "model.decoder.layers.{0}.",
         AttentionNorm = "self_attn_layer_norm",
         AttentionOutput = "self_attn.out_proj",
+        AfterAttentionNorm = "self_attn_layer_norm",
         FeedForwardNorm = "final_layer_norm",
+        AfterFeedForwardNorm = "final_layer_norm",
         FeedForwardInput = ["fc1"],
         FeedForwardOutput = "fc2",
         FinalNorm = "model.decoder.final_layer_norm",
@@ -30,14 +35,9 @@ internal static class Opt
     {
         ConfigSection text = config.Text;
         int hidden = CommonConfig.HiddenSize(text);
-        Require(text, "do_layer_norm_before", true);
-        Require(text, "_remove_final_layer_norm", false);
         Require(text, "layer_norm_elementwise_affine", true);
-        if (text.Int32("word_embed_proj_dim", 1, int.MaxValue, hidden) != hidden)
-        {
-            throw text.Invalid("word_embed_proj_dim", $"differs from hidden_size, {hidden}; embeddings with a projection are not supported");
-        }
-
+        bool before = text.Boolean("do_layer_norm_before", true);
+        int embedding = text.Int32("word_embed_proj_dim", 1, CommonConfig.MaxWidth, hidden);
         bool bias = text.Boolean("enable_bias", true);
         int positions = CommonConfig.Positions(text, DefaultPositions);
         var feedForward = new FeedForwardSpec
@@ -52,8 +52,11 @@ internal static class Opt
             Architecture = "OPTForCausalLM",
             VocabularySize = CommonConfig.VocabularySize(text),
             HiddenSize = hidden,
+            EmbeddingSize = embedding == hidden ? null : embedding,
             Attention = CommonConfig.Attention(text) with { QkvBias = bias, OutputBias = bias },
             Norm = new NormSpec(NormKind.LayerNorm, Epsilon, Bias: true),
+            NormPlacement = before ? NormPlacement.Before : NormPlacement.AfterResidual,
+            FinalNorm = before && !text.Boolean("_remove_final_layer_norm", false),
             Layers = CommonConfig.SameLayers(CommonConfig.LayerCount(text), feedForward),
             MaxPositions = positions,
             LearnedPositions = new LearnedPositions(positions + PositionOffset, PositionOffset),

@@ -7,10 +7,11 @@ internal static class Phi3
 {
     public static ModelDefinition Define(HfConfig config)
     {
+        const int DefaultPositions = 4096;
         ConfigSection text = config.Text;
         var windows = CommonConfig.Windows(text, CommonConfig.Window(text, 0), static _ => true);
         return new ModelDefinition(
-            Llama.Spec("Phi3ForCausalLM", text, CommonConfig.Attention(text), windows, defaultEpsilon: 1e-5),
+            Llama.Spec("Phi3ForCausalLM", text, CommonConfig.Attention(text), windows, defaultEpsilon: 1e-5, defaultPositions: DefaultPositions),
             new DecoderNames { Qkv = ["self_attn.qkv_proj"], FeedForwardInput = ["mlp.gate_up_proj"] });
     }
 }

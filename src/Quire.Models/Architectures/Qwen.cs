@@ -13,6 +13,9 @@ internal static class Qwen
     private const int DefaultWindow = 4096;
     private const int DefaultMaxWindowLayers = 28;
     private const int Qwen3HeadDim = 128;
+    private const int DefaultPositions = 32_768;
+    private const int Qwen2KvHeads = 32;
+    private const int Qwen3MoeKvHeads = 4;
     private const int DefaultExperts = 128;
     private const int DefaultPerToken = 8;
     private const int DefaultExpertSize = 768;
@@ -20,21 +23,21 @@ internal static class Qwen
     public static ModelDefinition DefineQwen2(HfConfig config)
     {
         ConfigSection text = config.Text;
-        SelfAttentionSpec attention = CommonConfig.Attention(text) with { QkvBias = true };
+        SelfAttentionSpec attention = CommonConfig.Attention(text, defaultKvHeads: Qwen2KvHeads) with { QkvBias = true };
         return Definition("Qwen2ForCausalLM", text, attention);
     }
 
     public static ModelDefinition DefineQwen3(HfConfig config)
     {
         ConfigSection text = config.Text;
-        return Definition("Qwen3ForCausalLM", text, Qwen3Attention(text, Qwen3HeadDim));
+        return Definition("Qwen3ForCausalLM", text, Qwen3Attention(text, Qwen3HeadDim, Qwen2KvHeads));
     }
 
     /// <summary>A layer is dense where mlp_only_layers names it or decoder_sparse_step passes it over.</summary>
     public static ModelDefinition DefineQwen3Moe(HfConfig config)
     {
         ConfigSection text = config.Text;
-        ModelDefinition dense = Definition("Qwen3MoeForCausalLM", text, Qwen3Attention(text, null));
+        ModelDefinition dense = Definition("Qwen3MoeForCausalLM", text, Qwen3Attention(text, null, Qwen3MoeKvHeads));
         ExpertSpec experts = CommonConfig.Experts(text, DefaultExperts, DefaultPerToken, text.Boolean("norm_topk_prob", false));
         int size = CommonConfig.InnerSize(text, "moe_intermediate_size", DefaultExpertSize);
         int step = text.Int32("decoder_sparse_step", 1, int.MaxValue, 1);
@@ -44,10 +47,10 @@ internal static class Qwen
         return dense with { Spec = spec };
     }
 
-    private static SelfAttentionSpec Qwen3Attention(ConfigSection text, int? defaultHeadDim)
+    private static SelfAttentionSpec Qwen3Attention(ConfigSection text, int? defaultHeadDim, int defaultKvHeads)
     {
         bool bias = text.Boolean("attention_bias", false);
-        return CommonConfig.Attention(text, defaultHeadDim) with
+        return CommonConfig.Attention(text, defaultHeadDim, defaultKvHeads) with
         {
             QkvBias = bias,
             OutputBias = bias,
@@ -60,6 +63,8 @@ internal static class Qwen
         int window = text.Boolean("use_sliding_window", false) ? CommonConfig.Window(text, DefaultWindow) : 0;
         int fullLayers = text.Int32("max_window_layers", 0, int.MaxValue, DefaultMaxWindowLayers);
         IReadOnlyList<int> windows = CommonConfig.Windows(text, window, layer => layer >= fullLayers);
-        return new ModelDefinition(Llama.Spec(architecture, text, attention, windows, defaultTheta: DefaultTheta), new DecoderNames());
+        DecoderSpec spec = Llama.Spec(
+            architecture, text, attention, windows, defaultTheta: DefaultTheta, defaultPositions: DefaultPositions);
+        return new ModelDefinition(spec, new DecoderNames());
     }
 }

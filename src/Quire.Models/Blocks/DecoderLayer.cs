@@ -17,11 +17,26 @@ internal sealed class DecoderLayer
 
     public Norm? AfterFeedForwardNorm { get; init; }
 
+    /// <summary>Whether the norms after a block are for the stream that its output has joined, instead of for the output.</summary>
+    public bool NormsStream { get; init; }
+
     public void Forward(ref ResidualStream stream, ForwardContext context, in KvCacheLayer cache, DecoderWorkspace workspace)
     {
         Attention.Forward(stream.Enter(AttentionNorm), context, cache, workspace, stream.Branch);
-        stream.Leave(AfterAttentionNorm);
+        Leave(ref stream, AfterAttentionNorm);
         FeedForward.Forward(stream.Enter(FeedForwardNorm), context, workspace, stream.Branch);
-        stream.Leave(AfterFeedForwardNorm);
+        Leave(ref stream, AfterFeedForwardNorm);
+    }
+
+    private void Leave(ref ResidualStream stream, Norm? norm)
+    {
+        if (NormsStream)
+        {
+            stream.LeaveAndNorm(norm!);
+        }
+        else
+        {
+            stream.Leave(norm);
+        }
     }
 }

@@ -36,6 +36,13 @@ internal struct ResidualStream(ITensorOps ops, Tensor stream, Tensor branch, flo
         return norm is null ? stream : branch;
     }
 
+    /// <summary>Joins <see cref="Branch"/> at once and norms the stream itself.</summary>
+    public readonly void LeaveAndNorm(Norm norm)
+    {
+        ops.Add(branch, scale, stream);
+        norm.Apply(stream, stream);
+    }
+
     /// <summary>Says that <see cref="Branch"/> holds the output of a block, to be normed first where the placement asks for it.</summary>
     public void Leave(Norm? norm)
     {

@@ -17,7 +17,7 @@ public sealed class DecoderSlots
     {
         _spec = definition.Spec;
         _names = definition.Names;
-        Embedding = new TensorSlot(_names.Embedding + ".weight", _spec.VocabularySize, _spec.HiddenSize, WeightRole.Embedding);
+        Embedding = new TensorSlot(_names.Embedding + ".weight", _spec.VocabularySize, _spec.EmbeddingColumns, WeightRole.Embedding);
         PositionEmbedding = _spec.LearnedPositions is { } positions
             ? new TensorSlot(_names.PositionEmbedding + ".weight", positions.Rows, _spec.HiddenSize, WeightRole.Embedding)
             : null;
@@ -28,8 +28,14 @@ public sealed class DecoderSlots
         }
 
         Layers = layers;
-        FinalNorm = Norm(_names.FinalNorm, _spec.HiddenSize);
-        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.HiddenSize, false, false);
+        FinalNorm = _spec.FinalNorm ? Norm(_names.FinalNorm, _spec.HiddenSize) : null;
+        if (_spec.EmbeddingSize is { } size)
+        {
+            ProjectIn = Linear("", [_names.ProjectIn], [_spec.HiddenSize], size, false, false);
+            ProjectOut = Linear("", [_names.ProjectOut], [size], _spec.HiddenSize, false, false);
+        }
+
+        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.EmbeddingColumns, false, false);
     }
 
     public TensorSlot Embedding { get; }
@@ -38,7 +44,13 @@ public sealed class DecoderSlots
 
     public IReadOnlyList<LayerSlots> Layers { get; }
 
-    public NormSlot FinalNorm { get; }
+    public NormSlot? FinalNorm { get; }
+
+    /// <summary>From the embedding to the stream; null where both have the same size.</summary>
+    public LinearSlot? ProjectIn { get; }
+
+    /// <summary>From the stream to what the head reads; null where both have the same size.</summary>
+    public LinearSlot? ProjectOut { get; }
 
     /// <summary>The output head, or null when it is the embedding.</summary>
     public LinearSlot? Head { get; }
@@ -72,6 +84,11 @@ public sealed class DecoderSlots
         if (PositionEmbedding is not null)
         {
             yield return PositionEmbedding;
+        }
+
+        foreach (TensorSlot slot in (TensorSlot[])[.. Of(ProjectIn), .. Of(ProjectOut)])
+        {
+            yield return slot;
         }
 
         foreach (LayerSlots layer in Layers)
@@ -129,7 +146,7 @@ public sealed class DecoderSlots
         SelfAttentionSpec attention = _spec.Attention;
         FeedForwardSpec feedForward = layer.FeedForward;
         bool before = _spec.NormPlacement is NormPlacement.Before or NormPlacement.BeforeAndAfter;
-        bool after = _spec.NormPlacement is NormPlacement.After or NormPlacement.BeforeAndAfter;
+        bool after = !before || _spec.NormPlacement == NormPlacement.BeforeAndAfter;
         bool queryKeyNorm = attention.QueryKeyNorm != QueryKeyNorm.None;
         bool transposed = _names.TransposedLayers;
         bool wholeRow = attention.QueryKeyNorm == QueryKeyNorm.AllHeads;
