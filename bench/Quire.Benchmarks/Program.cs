@@ -5,12 +5,13 @@ return args switch
 {
     ["kernels", .. string[] rest] => KernelsCommand.Run(rest),
     ["tiles"] => TilesCommand.Run(),
+    ["tokenizers", .. string[] rest] => TokenizersCommand.Run(rest),
     ["scheduler"] => SchedulerCommand.Run(),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--seconds S] [--steps] [--cpu-time]\n       Quire.Benchmarks tiles | scheduler");
+    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--seconds S] [--steps] [--cpu-time]\n       Quire.Benchmarks tiles | scheduler\n       Quire.Benchmarks tokenizers [--text FILE] [--seconds S] [FOLDER ...]");
     return 2;
 }

@@ -29,13 +29,19 @@ internal static class ByteAlphabet
     /// </summary>
     public static byte[] BytesOf(string token)
     {
-        var bytes = new byte[token.Length];
+        return TryGetBytes(token, out byte[] bytes) ? bytes : Encoding.UTF8.GetBytes(token);
+    }
+
+    /// <summary>The bytes that the characters of a token stand for; false when one stands for none.</summary>
+    public static bool TryGetBytes(string token, out byte[] bytes)
+    {
+        bytes = new byte[token.Length];
         for (int i = 0; i < token.Length; i++)
         {
             if (!TryGetByte(token[i], out bytes[i]))
-                return Encoding.UTF8.GetBytes(token);
+                return false;
         }
-        return bytes;
+        return true;
     }
 
     /// <summary>Writes the stand-ins of <paramref name="bytes"/>; <paramref name="characters"/> must be as long.</summary>

@@ -13,9 +13,10 @@ internal sealed class ByteLevelBpe : BpeModel
 {
     private const int StackBytesMax = 256;
 
-    private readonly Vocabulary _vocabulary;
     private readonly MergeTable _merges;
-    private readonly bool _ignoreMerges;
+    // Tokens that a piece may be as a whole; null where pieces are always merged.
+    private readonly ByteTokens? _whole;
+    private readonly int _lengthMax;
     private readonly UnknownRule _unknown;
     private readonly int[] _byteIds = new int[256];
     private readonly PieceCache _cache = new();
@@ -26,9 +27,9 @@ internal sealed class ByteLevelBpe : BpeModel
     /// <param name="unknown">What stands for a byte that the vocabulary lacks.</param>
     public ByteLevelBpe(Vocabulary vocabulary, MergeTable merges, bool ignoreMerges, UnknownRule unknown)
     {
-        _vocabulary = vocabulary;
         _merges = merges;
-        _ignoreMerges = ignoreMerges;
+        _whole = ignoreMerges ? WholeTokens(vocabulary) : null;
+        _lengthMax = vocabulary.LengthMax;
         _unknown = unknown;
         for (int value = 0; value < 256; value++)
             _byteIds[value] = vocabulary.TryGetId(ByteAlphabet.CharacterOf[value].ToString(), out int id) ? id : -1;
@@ -36,7 +37,7 @@ internal sealed class ByteLevelBpe : BpeModel
 
     public override void Encode(ReadOnlySpan<char> piece, List<int> destination)
     {
-        if (_cache.TryAppend(piece, destination))
+        if (_cache.TryAppend(piece, destination, out int place))
             return;
         int start = destination.Count;
         int bytesMax = Encoding.UTF8.GetMaxByteCount(piece.Length);
@@ -55,12 +56,12 @@ internal sealed class ByteLevelBpe : BpeModel
             ArrayPool<int>.Shared.Return(symbols);
             ArrayPool<byte>.Shared.Return(bytes);
         }
-        _cache.Remember(piece, destination, start);
+        _cache.Remember(piece, place, destination, start);
     }
 
     private void EncodeBytes(ReadOnlySpan<byte> bytes, Span<int> symbols, List<int> destination)
     {
-        if (_ignoreMerges && bytes.Length <= _vocabulary.LengthMax && TryGetWhole(bytes, out int whole))
+        if (_whole is not null && bytes.Length <= _lengthMax && _whole.TryGet(bytes, out int whole))
         {
             destination.Add(whole);
             return;
@@ -81,15 +82,15 @@ internal sealed class ByteLevelBpe : BpeModel
         destination.AddRange(symbols[..count]);
     }
 
-    private bool TryGetWhole(ReadOnlySpan<byte> bytes, out int id)
+    // Special tokens are matched before text is cut into pieces or not at all, so a piece never becomes one.
+    private static ByteTokens WholeTokens(Vocabulary vocabulary)
     {
-        char[]? rented = bytes.Length > StackBytesMax ? ArrayPool<char>.Shared.Rent(bytes.Length) : null;
-        Span<char> spelled = rented ?? stackalloc char[StackBytesMax];
-        spelled = spelled[..bytes.Length];
-        ByteAlphabet.Spell(bytes, spelled);
-        bool found = _vocabulary.TryGetOrdinaryId(spelled, out id);
-        if (rented is not null)
-            ArrayPool<char>.Shared.Return(rented);
-        return found;
+        var tokens = new List<(byte[] Bytes, int Id)>(vocabulary.Size);
+        for (int id = 0; id < vocabulary.Size; id++)
+        {
+            if (!vocabulary.IsSpecial(id) && vocabulary.TokenOf(id) is { } token && ByteAlphabet.TryGetBytes(token, out byte[] bytes))
+                tokens.Add((bytes, id));
+        }
+        return new ByteTokens(tokens);
     }
 }

@@ -75,7 +75,7 @@ internal static class BytePairMerger
             }
             while (heap.TryPop(out int candidateRank, out int left))
             {
-                // A candidate is stale when its pair has changed since; a rank belongs to one pair only, so comparing ranks tells.
+                // A candidate is stale when its pair has changed since, which its rank tells; another pair of the same rank is as good.
                 int right = next[left];
                 if (symbols[left] == Gone || right >= count
                     || !merges.TryGet(symbols[left], symbols[right], out int rank, out int merged) || rank != candidateRank)

@@ -84,7 +84,7 @@ internal sealed class CharacterBpe : BpeModel
 
     private void EncodePart(ReadOnlySpan<char> piece, List<int> destination)
     {
-        if (_cache.TryAppend(piece, destination))
+        if (_cache.TryAppend(piece, destination, out int place))
             return;
         int start = destination.Count;
         if (_ignoreMerges && _vocabulary.TryGetOrdinaryId(piece, out int whole))
@@ -102,7 +102,7 @@ internal sealed class CharacterBpe : BpeModel
             if (rented is not null)
                 ArrayPool<int>.Shared.Return(rented);
         }
-        _cache.Remember(piece, destination, start);
+        _cache.Remember(piece, place, destination, start);
     }
 
     private int Split(ReadOnlySpan<char> piece, Span<int> symbols)

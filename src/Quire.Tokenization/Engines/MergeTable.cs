@@ -13,8 +13,13 @@ internal sealed class MergeTable
 {
     private const ulong Free = ulong.MaxValue;
 
+    // Pairs of ids below this are looked up in a square: in byte-level vocabularies the bytes have the lowest ids, and pairs of bytes are
+    // what every piece begins with.
+    private const int SmallIds = 384;
+
     private readonly Slot[] _slots;
     private readonly int _shift;
+    private readonly (int Rank, int Merged)[] _small = new (int Rank, int Merged)[SmallIds * SmallIds];
 
     public MergeTable(int mergesMax)
     {
@@ -22,11 +27,14 @@ internal sealed class MergeTable
         _slots = new Slot[1 << bits];
         Array.Fill(_slots, new Slot { Pair = Free });
         _shift = 64 - bits;
+        Array.Fill(_small, (int.MaxValue, 0));
     }
 
     /// <summary>Adds a merge. A pair that is listed twice keeps the later rank, as in the reference.</summary>
     public void Add(int left, int right, int rank, int merged)
     {
+        if ((uint)left < SmallIds && (uint)right < SmallIds)
+            _small[left * SmallIds + right] = (rank, merged);
         ulong pair = Pack(left, right);
         int index = Start(pair);
         while (_slots[index].Pair != Free && _slots[index].Pair != pair)
@@ -38,6 +46,11 @@ internal sealed class MergeTable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryGet(int left, int right, out int rank, out int merged)
     {
+        if ((uint)left < SmallIds && (uint)right < SmallIds)
+        {
+            (rank, merged) = _small[left * SmallIds + right];
+            return rank != int.MaxValue;
+        }
         ulong pair = Pack(left, right);
         Slot[] slots = _slots;
         int index = Start(pair);
