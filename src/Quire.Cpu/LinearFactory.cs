@@ -45,6 +45,8 @@ internal static class LinearFactory
         (DensePart, DensePart) => true,
         (BlockPart first, BlockPart second) => first.Format == second.Format,
         (GroupAffinePart first, GroupAffinePart second) => AffinePacker.Match(first, second),
+        (Float8Part first, Float8Part second) => Float8Packer.Match(first, second),
+        (TablePart first, TablePart second) => TablePacker.Match(first, second),
         _ => false,
     };
 
@@ -67,6 +69,10 @@ internal static class LinearFactory
                 return BlockLayers.Create(ops, memory, parts.ConvertAll(part => (BlockPart)part), bias);
             case GroupAffinePart:
                 return AffinePacker.Create(ops, memory, parts.ConvertAll(part => (GroupAffinePart)part), bias);
+            case Float8Part:
+                return Float8Packer.Create(ops, memory, parts.ConvertAll(part => (Float8Part)part), bias);
+            case TablePart:
+                return TablePacker.Create(ops, memory, parts.ConvertAll(part => (TablePart)part), bias);
             default:
                 throw Unsupported(name, parts[0].GetType().Name);
         }

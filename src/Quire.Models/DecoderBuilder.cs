@@ -113,7 +113,8 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
 
     private LinearWeight Weight(LinearSlot slot)
     {
-        LinearWeight weight = backend.CreateLinear(binder.Linear(slot));
+        using var scratch = new HostMemory();
+        LinearWeight weight = backend.CreateLinear(binder.Linear(slot, scratch));
         WeightBytes += weight.SizeInBytes;
         return weight;
     }

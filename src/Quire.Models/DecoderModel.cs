@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using Quire.Models.Blocks;
 using Quire.Models.Config;
+using Quire.Models.Quantization;
 using Quire.Models.Lora;
 using Quire.Models.Weights;
 using Quire.Tensors;
@@ -30,19 +31,20 @@ public sealed class DecoderModel : IDisposable
     private Tensor _output;
 
     private DecoderModel(
-        HfConfig config, ModelDefinition definition, DType type, int maxModelLength, IBackend backend, IWeightSource source,
-        HostMemory host, ModelOptions options, IProgress<LoadProgress>? progress)
+        HfConfig config, ModelDefinition definition, DType type, QuantizationScheme? scheme, int maxModelLength, IBackend backend,
+        IWeightSource source, HostMemory host, ModelOptions options, IProgress<LoadProgress>? progress)
     {
         Config = config;
         Spec = definition.Spec;
         WeightType = type;
+        Quantization = scheme;
         MaxModelLength = maxModelLength;
         _backend = backend;
         _ops = backend.Ops;
         _source = source;
         _host = host;
         var slots = new DecoderSlots(definition);
-        var binder = new WeightBinder(slots, source, type, host, progress, backend.KeepsBlocks);
+        var binder = new WeightBinder(slots, source, type, host, progress, backend.KeepsBlocks, scheme);
         Lora = options.Lora is { } lora ? new LoraBank(new LoraTargets(slots, lora.TargetModules), lora, backend, host) : null;
         var builder = new DecoderBuilder(Spec, slots, binder, backend, host, maxModelLength, Lora);
         _packedEmbedding = builder.PackedEmbedding();
@@ -64,6 +66,9 @@ public sealed class DecoderModel : IDisposable
 
     /// <summary>Element type of the weights.</summary>
     public DType WeightType { get; }
+
+    /// <summary>How linear layers are quantised; null when they are not.</summary>
+    public QuantizationScheme? Quantization { get; }
 
     /// <summary>Longest sequence that can be computed: positions are 0 … MaxModelLength − 1.</summary>
     public int MaxModelLength { get; }
@@ -100,15 +105,16 @@ public sealed class DecoderModel : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxLogitRows, 1);
         DType type = ModelDType.Resolve(options.DType, config);
         ModelDefinition definition = ArchitectureRegistry.Define(config, type);
+        QuantizationScheme? scheme = QuantizationMethods.Resolve(config, options.Quantization);
         int maxModelLength = options.MaxModelLength ?? ModelLength.Of(config).Default;
         var host = new HostMemory();
         IWeightSource? source = null;
         try
         {
             source = options.LoadFormat == LoadFormat.Dummy
-                ? new DummyWeights(new DecoderSlots(definition), type, 1 - definition.Spec.Norm.WeightOffset, options.Seed)
+                ? new DummyWeights(new DecoderSlots(definition), type, 1 - definition.Spec.Norm.WeightOffset, options.Seed, scheme)
                 : WeightSources.Open(folder, config, options.LoadFormat);
-            return new DecoderModel(config, definition, type, maxModelLength, backend, source, host, options, progress);
+            return new DecoderModel(config, definition, type, scheme, maxModelLength, backend, source, host, options, progress);
         }
         catch
         {

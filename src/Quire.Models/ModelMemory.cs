@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using Quire.Models.Config;
+using Quire.Models.Quantization;
 using Quire.Models.Lora;
 using Quire.Models.Rope;
 using Quire.Models.Weights;
@@ -18,17 +19,19 @@ public sealed class ModelMemory
     private readonly HashSet<RopeSpec> _ropes = [];
     private readonly DecoderSlots _slots;
 
-    /// <summary>The plan of a model whose weights have the type <paramref name="type"/>.</summary>
-    public ModelMemory(ModelDefinition definition, DType type)
+    /// <summary>The plan of a model whose weights have the type <paramref name="type"/>, unless <paramref name="scheme"/> quantises them.</summary>
+    public ModelMemory(ModelDefinition definition, DType type, QuantizationScheme? scheme = null)
     {
         ArgumentNullException.ThrowIfNull(definition);
         Spec = definition.Spec;
         WeightType = type;
+        Quantization = scheme;
         var slots = new DecoderSlots(definition);
         _slots = slots;
         foreach (TensorSlot slot in slots.All())
         {
             ParameterCount += slot.ElementCount;
+            WeightBytes += scheme?.LayoutOf(slot) is { } layout ? layout.SizeInBytes(slot) : slot.ElementCount * type.SizeInBytes();
             MatrixParameterCount += slot.Role == WeightRole.Linear ? slot.ElementCount : 0;
         }
 
@@ -66,16 +69,20 @@ public sealed class ModelMemory
     /// </summary>
     public long MatrixParameterCount { get; }
 
-    /// <summary>Bytes of all weights in <see cref="WeightType"/>.</summary>
-    public long WeightBytes => ParameterCount * WeightType.SizeInBytes();
+    /// <summary>How linear layers are quantised; null when they are not.</summary>
+    public QuantizationScheme? Quantization { get; }
+
+    /// <summary>Bytes of all weights: in <see cref="WeightType"/>, or packed as <see cref="Quantization"/> says.</summary>
+    public long WeightBytes { get; }
 
     /// <summary>The plan of a configuration.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="dtype">As <see cref="ModelOptions.DType"/>.</param>
-    public static ModelMemory From(HfConfig config, string dtype = "auto")
+    /// <param name="quantization">As <see cref="ModelOptions.Quantization"/>.</param>
+    public static ModelMemory From(HfConfig config, string dtype = "auto", string? quantization = null)
     {
         DType type = ModelDType.Resolve(dtype, config);
-        return new ModelMemory(ArchitectureRegistry.Define(config, type), type);
+        return new ModelMemory(ArchitectureRegistry.Define(config, type), type, QuantizationMethods.Resolve(config, quantization));
     }
 
     /// <summary>Bytes of keys and values of one token over all layers.</summary>
@@ -111,7 +118,7 @@ public sealed class ModelMemory
     /// <summary>One line, such as <c>LlamaForCausalLM, 1.10 B parameters in bfloat16, 22 layers of 2048, 32 heads (4 KV) of 64, vocabulary 32000</c>.</summary>
     public string Summary => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Spec.Architecture}, {Count(ParameterCount)} parameters in {WeightType.DisplayName()}, {Spec.Layers.Count} layers of {Spec.HiddenSize}, "
+        $"{Spec.Architecture}, {Count(ParameterCount)} parameters in {WeightType.DisplayName()}{(Quantization is null ? "" : $" ({Quantization.Summary})")}, {Spec.Layers.Count} layers of {Spec.HiddenSize}, "
         + $"{Spec.Attention.Heads} heads ({Spec.Attention.KvHeads} KV) of {Spec.Attention.HeadDim}{Experts()}, vocabulary {Spec.VocabularySize}");
 
     private string Experts()

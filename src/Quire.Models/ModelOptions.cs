@@ -28,6 +28,9 @@ public sealed record ModelOptions
 
     public LoadFormat LoadFormat { get; init; }
 
+    /// <summary>One of <see cref="Quantization.QuantizationMethods.Names"/>; null takes what the checkpoint says.</summary>
+    public string? Quantization { get; init; }
+
     /// <summary>Seed of dummy weights.</summary>
     public ulong Seed { get; init; }
 

@@ -43,6 +43,42 @@ public class PackedLinearTests
 
     [Theory]
     [MemberData(nameof(Tiers))]
+    public void FP8_of_every_block_agrees_with_the_reference(InstructionTier tier)
+    {
+        foreach ((int inputs, int outputs, int blockOutputs, int blockInputs) in new[]
+        {
+            (300, 40, 40, 300), (100, 33, 1, 100), (384, 130, 128, 128), (1300, 7, 4, 128), (90, 10, 3, 20), (7, 3, 128, 128),
+        })
+        {
+            foreach (ActivationQuantization? activations in (ActivationQuantization?[])[null, Activations[4], Activations[6]])
+            {
+                using var world = new KernelWorld(tier);
+                Float8Part[] parts =
+                [
+                    PackedParts.Float8(world, outputs, inputs, blockOutputs, blockInputs, (DType)world.Random.Next(3), activations),
+                    PackedParts.Float8(world, 5, inputs, blockOutputs, blockInputs, activations: activations),
+                ];
+                Check(world, world.Random.Next(1, 9), parts, bias: world.Random.Next(2) == 0);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Tiers))]
+    public void Tables_agree_with_the_reference(InstructionTier tier)
+    {
+        foreach ((int inputs, int outputs) in new[] { (64, 16), (96, 7), (104, 19), (8, 3), (1064, 6) })
+        {
+            foreach (DType type in new[] { DType.F32, DType.F16, DType.BF16 })
+            {
+                using var world = new KernelWorld(tier);
+                Check(world, world.Random.Next(1, 9), [PackedParts.Table(world, outputs, inputs, type), PackedParts.Table(world, 4, inputs, type)], false);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Tiers))]
     public void Parts_that_differ_are_stacked(InstructionTier tier)
     {
         foreach (int tokens in new[] { 1, 3, 6 })
@@ -81,6 +117,7 @@ public class PackedLinearTests
         {
             using var world = new KernelWorld(tier);
             Check(world, world.Random.Next(1, 7), [PackedParts.Affine(world, 21, 300, 8, 300, IntegerOrder.Bytes, DType.F32, activations: activations)], true);
+            Check(world, 2, [PackedParts.Affine(world, 21, 300, 8, 50, shuffled: true, activations: activations)], true);
         }
     }
 
@@ -93,6 +130,7 @@ public class PackedLinearTests
         {
             PackedParts.Affine(world, 75, 1500, 4, 128), PackedParts.Affine(world, 75, 1500, 4, 100, IntegerOrder.ColumnsFirst, shuffled: true),
             PackedParts.Affine(world, 75, 1500, 8, 1500, IntegerOrder.Bytes, DType.F32, activations: Activations[0]),
+            PackedParts.Float8(world, 75, 1500, 128, 128, activations: Activations[6]), PackedParts.Table(world, 75, 1500),
         })
         {
             var source = new LinearSource("layer", [part]);

@@ -69,6 +69,48 @@ internal static unsafe class PackedParts
             activations);
     }
 
+    /// <summary>A part with random FP8 numbers and scales.</summary>
+    public static Float8Part Float8(
+        KernelWorld world, int outputs, int inputs, int blockOutputs, int blockInputs, DType scaleType = DType.F32, ActivationQuantization? activations = null)
+    {
+        Tensor bytes = world.Cpu.Allocate(DType.U8, outputs, inputs);
+        for (int output = 0; output < outputs; output++)
+        {
+            foreach (ref byte value in bytes.HostRow<byte>(output))
+            {
+                do
+                {
+                    value = (byte)world.Random.Next(256);
+                }
+                while ((value & 0x7F) == 0x7F);
+            }
+        }
+
+        Tensor scales = world.Cpu.Allocate(scaleType, (outputs + blockOutputs - 1) / blockOutputs, (inputs + blockInputs - 1) / blockInputs);
+        Fill(world, scales, 1.0 / 448);
+        return new Float8Part(
+            new HostMatrix(bytes.Data, DType.F8E4M3, outputs, inputs), KernelWorld.Matrix(scales), blockOutputs, blockInputs, activations);
+    }
+
+    /// <summary>A part with random tables.</summary>
+    public static TablePart Table(KernelWorld world, int outputs, int inputs, DType type = DType.F16)
+    {
+        Tensor table = world.Cpu.Allocate(type, outputs, TablePart.Entries);
+        Fill(world, table, 1);
+        return new TablePart(Integers(world, IntegerOrder.ColumnsFirst, 4, outputs, inputs), KernelWorld.Matrix(table));
+    }
+
+    private static void Fill(KernelWorld world, Tensor tensor, double size)
+    {
+        for (int row = 0; row < tensor.Rows; row++)
+        {
+            for (int column = 0; column < tensor.Columns; column++)
+            {
+                Elements.Store(tensor, row, column, (float)(size * (2 * world.Random.NextDouble() - 1)));
+            }
+        }
+    }
+
     /// <summary>Sets one element, by the words of the formats' descriptions rather than by the code under test.</summary>
     private static void Write(nint memory, IntegerOrder order, int bits, int outputs, int columns, int output, int column, int value)
     {

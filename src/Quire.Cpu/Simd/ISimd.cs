@@ -47,6 +47,12 @@ internal unsafe interface ISimd<TVector>
     /// <summary>The upper four bits of whole numbers that <see cref="LoadBytes"/> loaded, as floats.</summary>
     static abstract TVector HighNibbles(TVector integers);
 
+    /// <summary>The entries of a table of 16 floats that the lower four bits of whole numbers choose.</summary>
+    static abstract TVector LookUpLowNibbles(TVector integers, float* table);
+
+    /// <summary>The entries of a table of 16 floats that the upper four bits of whole numbers choose.</summary>
+    static abstract TVector LookUpHighNibbles(TVector integers, float* table);
+
     /// <summary>Whole numbers that <see cref="LoadBytes"/> or <see cref="LoadSignedBytes"/> loaded, as floats.</summary>
     static abstract TVector ToFloats(TVector integers);
 

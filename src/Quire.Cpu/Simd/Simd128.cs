@@ -53,6 +53,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> HighNibbles(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32() >>> 4);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LookUpLowNibbles(Vector128<float> integers, float* table) => LookUp(integers.AsInt32() & Vector128.Create(15), table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LookUpHighNibbles(Vector128<float> integers, float* table) => LookUp(integers.AsInt32() >>> 4, table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ToFloats(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -136,6 +142,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         Vector128<float> pairs = Max(a, Vector128.Shuffle(a, Vector128.Create(2, 3, 0, 1)));
         return SimdScalar.Max(pairs.ToScalar(), pairs.GetElement(1));
     }
+
+    private static Vector128<float> LookUp(Vector128<int> places, float* table) =>
+        Vector128.Create(table[places[0]], table[places[1]], table[places[2]], table[places[3]]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> Widen(ushort* source) =>

@@ -59,6 +59,13 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> HighNibbles(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32() >>> 4);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LookUpLowNibbles(Vector256<float> integers, float* table) =>
+        LookUp(Avx2.IsSupported ? integers.AsInt32() : integers.AsInt32() & Vector256.Create(15), table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LookUpHighNibbles(Vector256<float> integers, float* table) => LookUp(integers.AsInt32() >>> 4, table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ToFloats(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -125,6 +132,26 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Vector256<float> a) => Simd128.MaxAcross(Simd128.Max(a.GetLower(), a.GetUpper()));
+
+    /// <remarks>A permutation takes the lower three bits of a place; the fourth, moved to the sign, chooses between the two halves.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> LookUp(Vector256<int> places, float* table)
+    {
+        if (Avx2.IsSupported)
+        {
+            Vector256<float> low = Avx2.PermuteVar8x32(Vector256.Load(table), places);
+            Vector256<float> high = Avx2.PermuteVar8x32(Vector256.Load(table + 8), places);
+            return Avx.BlendVariable(low, high, (places << 28).AsSingle());
+        }
+
+        Vector256<float> result = default;
+        for (int i = 0; i < Count; i++)
+        {
+            result = result.WithElement(i, table[places[i]]);
+        }
+
+        return result;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Widen(ushort* source) => Avx2.IsSupported

@@ -52,6 +52,13 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> HighNibbles(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32() >>> 4);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookUpLowNibbles(Vector512<float> integers, float* table) =>
+        LookUp(integers.AsInt32() & Vector512.Create(15), table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookUpHighNibbles(Vector512<float> integers, float* table) => LookUp(integers.AsInt32() >>> 4, table);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ToFloats(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -118,6 +125,23 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Vector512<float> a) => Simd256.MaxAcross(Simd256.Max(a.GetLower(), a.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> LookUp(Vector512<int> places, float* table)
+    {
+        if (Avx512F.IsSupported)
+        {
+            return Avx512F.PermuteVar16x32(Vector512.Load(table), places);
+        }
+
+        Vector512<float> result = default;
+        for (int i = 0; i < Count; i++)
+        {
+            result = result.WithElement(i, table[places[i]]);
+        }
+
+        return result;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Widen(ushort* source) => Avx512F.IsSupported

@@ -43,6 +43,12 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float HighNibbles(float integers) => (int)integers >> 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LookUpLowNibbles(float integers, float* table) => table[(int)integers & 15];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LookUpHighNibbles(float integers, float* table) => table[(int)integers >> 4];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ToFloats(float integers) => integers;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

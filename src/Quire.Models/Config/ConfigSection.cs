@@ -80,6 +80,27 @@ public sealed class ConfigSection
         return values;
     }
 
+    /// <summary>A list of strings, or of such lists, as one list; null when the key is absent.</summary>
+    public IReadOnlyList<string>? FlatStrings(string key)
+    {
+        if (List(key) is not { } list)
+        {
+            return null;
+        }
+
+        var values = new List<string>();
+        foreach (JsonElement item in list.EnumerateArray())
+        {
+            IEnumerable<JsonElement> inner = item.ValueKind == JsonValueKind.Array ? item.EnumerateArray() : [item];
+            foreach (JsonElement text in inner)
+            {
+                values.Add(text.ValueKind == JsonValueKind.String ? text.GetString()! : throw WrongType(key, text, "a list of strings"));
+            }
+        }
+
+        return values;
+    }
+
     /// <summary>A list of numbers in [minimum, maximum], or null when the key is absent.</summary>
     public IReadOnlyList<double>? Doubles(string key, double minimum, double maximum)
     {

@@ -17,17 +17,24 @@ public sealed class HfConfig
 
     private const long MaxBytes = 16 << 20;
 
-    private HfConfig(JsonElement root, string file, GgufArchitecture? gguf)
+    /// <summary>Files in which old tools left what is now quantization_config.</summary>
+    private static readonly string[] QuantizationFiles = ["quantize_config.json", "quant_config.json"];
+
+    private HfConfig(JsonElement root, string file, GgufArchitecture? gguf, ConfigSection? quantization)
     {
         Gguf = gguf;
         Root = new ConfigSection(root, file);
         Text = Root.Section("text_config") ?? Root;
         Architectures = Root.Strings("architectures") ?? Text.Strings("architectures") ?? [];
+        Quantization = Root.Section("quantization_config") ?? Text.Section("quantization_config") ?? Root.Section("compression_config") ?? quantization;
         ModelType = Text.String("model_type") ?? Root.String("model_type") ?? "";
     }
 
     /// <summary>True when this was made from the metadata of a GGUF file.</summary>
     public bool IsGguf => Gguf is not null;
+
+    /// <summary>How the weights are quantised: quantization_config, or the file that old tools wrote instead; null for plain weights.</summary>
+    public ConfigSection? Quantization { get; }
 
     /// <summary>The outermost object.</summary>
     public ConfigSection Root { get; }
@@ -74,7 +81,7 @@ public sealed class HfConfig
                     : $"the model folder {folder} does not exist");
         }
 
-        return Create(JsonFile.Read(path, MaxBytes), FileName, overridesJson);
+        return Create(JsonFile.Read(path, MaxBytes), FileName, overridesJson, null, QuantizationFile(Path.GetDirectoryName(Path.GetFullPath(path))!));
     }
 
     /// <summary>Reads the text of a config.json.</summary>
@@ -88,14 +95,29 @@ public sealed class HfConfig
         return Create(JsonFile.Parse(Encoding.UTF8.GetBytes(GgufConfig.Read(file)), name), name, overridesJson, file.Architecture);
     }
 
-    private static HfConfig Create(JsonElement root, string file, string? overridesJson, GgufArchitecture? gguf = null)
+    private static ConfigSection? QuantizationFile(string folder)
+    {
+        foreach (string name in QuantizationFiles)
+        {
+            string path = Path.Combine(folder, name);
+            if (File.Exists(path))
+            {
+                return new ConfigSection(JsonFile.Read(path, MaxBytes), name);
+            }
+        }
+
+        return null;
+    }
+
+    private static HfConfig Create(
+        JsonElement root, string file, string? overridesJson, GgufArchitecture? gguf = null, ConfigSection? quantization = null)
     {
         if (overridesJson is not null)
         {
             root = JsonFile.Merge(root, JsonFile.Parse(Encoding.UTF8.GetBytes(overridesJson), "hf_overrides"));
         }
 
-        return new HfConfig(root, file, gguf);
+        return new HfConfig(root, file, gguf, quantization);
     }
 
     private IReadOnlyList<int> TokenIds(string key)

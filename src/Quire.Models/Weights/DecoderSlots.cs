@@ -31,11 +31,11 @@ public sealed class DecoderSlots
         FinalNorm = _spec.FinalNorm ? Norm(_names.FinalNorm, _spec.HiddenSize) : null;
         if (_spec.EmbeddingSize is { } size)
         {
-            ProjectIn = Linear("", [_names.ProjectIn], [_spec.HiddenSize], size, false, false);
-            ProjectOut = Linear("", [_names.ProjectOut], [size], _spec.HiddenSize, false, false);
+            ProjectIn = Linear("", [_names.ProjectIn], [_spec.HiddenSize], size, false, false, outside: true);
+            ProjectOut = Linear("", [_names.ProjectOut], [size], _spec.HiddenSize, false, false, outside: true);
         }
 
-        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.EmbeddingColumns, false, false);
+        Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.EmbeddingColumns, false, false, outside: true);
     }
 
     public TensorSlot Embedding { get; }
@@ -188,7 +188,7 @@ public sealed class DecoderSlots
             outputs[i] = FeedForwardOutput(expert, _names.ExpertOutput, spec);
         }
 
-        return new ExpertSlots(Linear(prefix, [_names.Router], [experts.Count], _spec.HiddenSize, false, false), inputs, outputs);
+        return new ExpertSlots(Linear(prefix, [_names.Router], [experts.Count], _spec.HiddenSize, false, false, isRouter: true), inputs, outputs);
     }
 
     private NormSlot Norm(string module, int size) => new(
@@ -196,13 +196,18 @@ public sealed class DecoderSlots
         _spec.Norm.Bias ? new TensorSlot(module + ".bias", 1, size, WeightRole.NormBias) : null);
 
     private static LinearSlot Linear(
-        string prefix, IReadOnlyList<string> modules, IReadOnlyList<int> rows, int columns, bool bias, bool transposed)
+        string prefix, IReadOnlyList<string> modules, IReadOnlyList<int> rows, int columns, bool bias, bool transposed,
+        bool outside = false, bool isRouter = false)
     {
         var parts = new TensorSlot[modules.Count];
         var biases = bias ? new TensorSlot[modules.Count] : null;
         for (int i = 0; i < parts.Length; i++)
         {
-            parts[i] = new TensorSlot(prefix + modules[i] + ".weight", rows[i], columns, WeightRole.Linear, transposed);
+            parts[i] = new TensorSlot(prefix + modules[i] + ".weight", rows[i], columns, WeightRole.Linear, transposed)
+            {
+                IsOutsideLayers = outside,
+                IsRouter = isRouter,
+            };
             if (biases is not null)
             {
                 biases[i] = new TensorSlot(prefix + modules[i] + ".bias", 1, rows[i], WeightRole.Bias);

@@ -1,7 +1,9 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Runtime.InteropServices;
 using System.Threading.Tasks;
+using Quire.Models.Quantization;
 using Quire.Tensors;
 
 namespace Quire.Models.Weights;
@@ -24,27 +26,29 @@ public sealed unsafe class DummyWeights : IWeightSource
     /// <param name="type">F32, F16 or BF16.</param>
     /// <param name="normWeight">Stored weight that makes a norm the identity: 1 less the offset of the spec.</param>
     /// <param name="seed">Anything.</param>
-    public DummyWeights(DecoderSlots slots, DType type, float normWeight, ulong seed)
+    /// <param name="scheme">Which linear layers are quantised, and how; null for none.</param>
+    public DummyWeights(DecoderSlots slots, DType type, float normWeight, ulong seed, QuantizationScheme? scheme = null)
     {
         ArgumentNullException.ThrowIfNull(slots);
         foreach (TensorSlot slot in slots.All())
         {
-            nint data = Allocate(checked(slot.ElementCount * type.SizeInBytes()));
-            switch (slot.Role)
+            if (scheme?.LayoutOf(slot) is not { } layout)
             {
-                case WeightRole.Embedding or WeightRole.Linear:
-                    FillRandom(data, type, slot, seed);
-                    break;
-                case WeightRole.NormWeight:
-                    FillConstant(data, type, slot.ElementCount, normWeight);
-                    break;
-                default:
-                    FillConstant(data, type, slot.ElementCount, 0);
-                    break;
+                AddPlain(slot, type, normWeight, seed);
+                continue;
             }
 
-            string typeName = type.ToString();
-            _tensors.Add(slot.Name, new WeightTensor(slot.Name, typeName, type, slot.Shape, data, slot.ElementCount * type.SizeInBytes()));
+            foreach (TensorRequirement requirement in layout.Requirements(slot))
+            {
+                if (requirement.Name == slot.Name && requirement.Types.Contains(type))
+                {
+                    AddPlain(slot, type, normWeight, seed);
+                }
+                else if (!requirement.Optional)
+                {
+                    AddPacked(requirement, slot, seed);
+                }
+            }
         }
     }
 
@@ -62,6 +66,61 @@ public sealed unsafe class DummyWeights : IWeightSource
         _blocks.Clear();
         _tensors.Clear();
     }
+
+    private void AddPlain(TensorSlot slot, DType type, float normWeight, ulong seed)
+    {
+        nint data = Allocate(checked(slot.ElementCount * type.SizeInBytes()));
+        switch (slot.Role)
+        {
+            case WeightRole.Embedding or WeightRole.Linear:
+                FillRandom(data, type, slot, seed);
+                break;
+            case WeightRole.NormWeight:
+                FillConstant(data, type, slot.ElementCount, normWeight);
+                break;
+            default:
+                FillConstant(data, type, slot.ElementCount, 0);
+                break;
+        }
+
+        Add(slot.Name, type, slot.Shape, data, slot.ElementCount);
+    }
+
+    /// <summary>
+    /// Random bits for packed integers and FP8 (never NaN), one small number for every scale, group 0 for every input of g_idx.
+    /// </summary>
+    private void AddPacked(TensorRequirement requirement, TensorSlot slot, ulong seed)
+    {
+        DType type = requirement.Types[0];
+        long[] shape = requirement.Shapes[0];
+        long count = 1;
+        foreach (long size in shape)
+        {
+            count = checked(count * size);
+        }
+
+        long bytes = checked(count * type.SizeInBytes());
+        nint data = Allocate(bytes);
+        if (type == DType.F32)
+        {
+            FillConstant(data, type, count, (float)(0.1 / Math.Sqrt(slot.Columns)));
+        }
+        else
+        {
+            bool zero = requirement.Name.EndsWith("g_idx", StringComparison.Ordinal);
+            ulong stream = Mix(seed ^ Hash(requirement.Name));
+            ulong mask = zero ? 0 : type == DType.F8E4M3 ? 0xB7B7_B7B7_B7B7_B7B7 : ulong.MaxValue;
+            for (long i = 0; i < bytes; i++)
+            {
+                ((byte*)data)[i] = (byte)((Mix(stream + (ulong)(i / 8)) & mask) >> (int)(i % 8 * 8));
+            }
+        }
+
+        Add(requirement.Name, type, shape, data, count);
+    }
+
+    private void Add(string name, DType type, IReadOnlyList<long> shape, nint data, long count) =>
+        _tensors.Add(name, new WeightTensor(name, SafetensorsTypes.Name(type), type, shape, data, count * type.SizeInBytes()));
 
     private nint Allocate(long bytes)
     {

@@ -39,4 +39,12 @@ internal static class SafetensorsTypes
         "I64" => DType.I64,
         _ => null,
     };
+
+    /// <summary>The name of a type in the format.</summary>
+    public static string Name(DType type) => type switch
+    {
+        DType.F8E4M3 => "F8_E4M3",
+        DType.F8E5M2 => "F8_E5M2",
+        _ => type.ToString(),
+    };
 }

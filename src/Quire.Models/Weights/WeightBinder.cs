@@ -1,6 +1,6 @@
 using System;
 using System.Collections.Generic;
-using System.Text;
+using Quire.Models.Quantization;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 
@@ -18,6 +18,7 @@ public sealed class WeightBinder
     private readonly DecoderSlots _slots;
     private readonly IWeightSource _source;
     private readonly DType _modelType;
+    private readonly QuantizationScheme? _scheme;
     private readonly HostMemory _converted;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly long _bytesTotal;
@@ -31,8 +32,16 @@ public sealed class WeightBinder
     /// <param name="converted">Memory for what must be converted; it outlives the model.</param>
     /// <param name="progress">Told after every tensor, or null.</param>
     /// <param name="keepsBlocks">Whether matrices in block formats stay in them; else they are expanded to the model's type.</param>
+    /// <param name="scheme">Which linear layers are quantised, and how; null for none.</param>
     /// <exception cref="CheckpointException">Tensors are missing, unused, or have another shape or an unusable type.</exception>
-    public WeightBinder(DecoderSlots slots, IWeightSource source, DType modelType, HostMemory converted, IProgress<LoadProgress>? progress, bool keepsBlocks = false)
+    public WeightBinder(
+        DecoderSlots slots,
+        IWeightSource source,
+        DType modelType,
+        HostMemory converted,
+        IProgress<LoadProgress>? progress,
+        bool keepsBlocks = false,
+        QuantizationScheme? scheme = null)
     {
         ArgumentNullException.ThrowIfNull(slots);
         ArgumentNullException.ThrowIfNull(source);
@@ -42,7 +51,8 @@ public sealed class WeightBinder
         _converted = converted;
         _progress = progress;
         _keepsBlocks = keepsBlocks;
-        _bytesTotal = Check(slots, source);
+        _scheme = scheme;
+        _bytesTotal = WeightCheck.Run(slots, source, scheme);
     }
 
     /// <summary>A matrix in the model's type, or a vector as one row in its stored type.</summary>
@@ -70,7 +80,7 @@ public sealed class WeightBinder
             matrix = HostConversion.Convert(matrix, _modelType, _converted);
         }
 
-        Done(tensor);
+        Report(tensor.SizeInBytes);
         return matrix;
     }
 
@@ -98,18 +108,21 @@ public sealed class WeightBinder
             HostConversion.SeparateHeads(tensor.Data, data, slot.Rows, tensor.SizeInBytes / slot.Rows, tensor.InterleavedHeads);
         }
 
-        Done(tensor);
+        Report(tensor.SizeInBytes);
         return new BlockPart(data, tensor.Packed!.Value, slot.Rows, slot.Columns);
     }
 
     /// <summary>The parts and biases of a linear layer.</summary>
-    public LinearSource Linear(LinearSlot slot)
+    /// <param name="slot">The layer.</param>
+    /// <param name="scratch">Memory for quantised parts, needed until the backend has taken the layer.</param>
+    /// <exception cref="CheckpointException">A quantised tensor holds what cannot be.</exception>
+    public LinearSource Linear(LinearSlot slot, HostMemory scratch)
     {
         ArgumentNullException.ThrowIfNull(slot);
         var parts = new List<LinearPart>();
         foreach (TensorSlot part in slot.Parts)
         {
-            parts.Add(Part(part));
+            parts.Add(_scheme?.LayoutOf(part) is { } layout ? Quantized(part, layout, scratch) : Part(part));
         }
 
         if (slot.Biases is null)
@@ -126,95 +139,17 @@ public sealed class WeightBinder
         return new LinearSource(slot.Name, parts, biases);
     }
 
-    private void Done(WeightTensor tensor)
+    private LinearPart Quantized(TensorSlot slot, LinearLayout layout, HostMemory scratch)
     {
-        _bytesDone += tensor.SizeInBytes;
+        var tensors = new LayoutTensors(slot.Module, name => _slots.Find(_source, name), scratch);
+        LinearPart part = layout.Bind(slot, tensors);
+        Report(tensors.BytesRead);
+        return part;
+    }
+
+    private void Report(long bytes)
+    {
+        _bytesDone = Math.Min(_bytesDone + bytes, _bytesTotal);
         _progress?.Report(new LoadProgress(_bytesDone, _bytesTotal));
-    }
-
-    /// <summary>Returns the bytes of all slots, or throws one error that lists every fault.</summary>
-    private static long Check(DecoderSlots slots, IWeightSource source)
-    {
-        var missing = new List<string>();
-        var wrong = new List<string>();
-        var used = new HashSet<string>();
-        long bytes = 0;
-        foreach (TensorSlot slot in slots.All())
-        {
-            WeightTensor? tensor = slots.Find(source, slot.Name);
-            used.Add(tensor?.Name ?? slot.Name);
-            if (tensor is null)
-            {
-                missing.Add(slot.Name);
-            }
-            else if (Fault(slot, tensor) is { } fault)
-            {
-                wrong.Add(fault);
-            }
-            else
-            {
-                bytes += tensor.SizeInBytes;
-            }
-        }
-
-        var unused = new List<string>();
-        foreach (string name in source.Names)
-        {
-            if (!used.Contains(name) && !slots.Ignores(name))
-            {
-                unused.Add(name);
-            }
-        }
-
-        if (missing.Count + wrong.Count + unused.Count > 0)
-        {
-            throw new CheckpointException(CheckpointProblem.WeightMismatch, Describe(missing, wrong, unused));
-        }
-
-        return bytes;
-    }
-
-    private static string? Fault(TensorSlot slot, WeightTensor tensor)
-    {
-        bool sameShape = tensor.Shape.Count == slot.Shape.Count;
-        for (int i = 0; sameShape && i < slot.Shape.Count; i++)
-        {
-            sameShape = tensor.Shape[i] == slot.Shape[i];
-        }
-
-        if (!sameShape)
-        {
-            return $"{slot.Name} has the shape {WeightTensor.Describe(tensor.Shape)} instead of {WeightTensor.Describe(slot.Shape)}";
-        }
-
-        if (tensor.InterleavedHeads > 0 && (slot.IsVector ? slot.Columns : slot.Rows) % (2 * tensor.InterleavedHeads) != 0)
-        {
-            return $"{slot.Name} is not {tensor.InterleavedHeads} heads of two halves";
-        }
-
-        return tensor.Type is DType.F32 or DType.F16 or DType.BF16 || (tensor.Packed is not null && !slot.IsVector && !slot.Transposed)
-            ? null
-            : $"{slot.Name} has the type {tensor.TypeName}, but only F32, F16 and BF16 can be used here";
-    }
-
-    private static string Describe(List<string> missing, List<string> wrong, List<string> unused)
-    {
-        var text = new StringBuilder("the checkpoint does not fit its config.json");
-        if (missing.Count > 0)
-        {
-            text.Append("; missing (").Append(missing.Count).Append("): ").Append(NameGroups.Describe(missing));
-        }
-
-        if (wrong.Count > 0)
-        {
-            text.Append("; wrong (").Append(wrong.Count).Append("): ").AppendJoin(", ", wrong);
-        }
-
-        if (unused.Count > 0)
-        {
-            text.Append("; not used by this architecture (").Append(unused.Count).Append("): ").Append(NameGroups.Describe(unused));
-        }
-
-        return text.ToString();
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 
 namespace Quire.Models.Weights;
@@ -24,6 +25,15 @@ public sealed record TensorSlot(string Name, int Rows, int Columns, WeightRole R
     public bool IsVector => Role is not (WeightRole.Embedding or WeightRole.Linear);
 
     public long ElementCount => (long)Rows * Columns;
+
+    /// <summary>True for the output head and other layers before or after the stack.</summary>
+    public bool IsOutsideLayers { get; init; }
+
+    /// <summary>True for what chooses experts, which no format quantises.</summary>
+    public bool IsRouter { get; init; }
+
+    /// <summary>The name of the layer: <see cref="Name"/> without its last part.</summary>
+    public string Module => Name[..Math.Max(0, Name.LastIndexOf('.'))];
 
     /// <summary>The shape that the checkpoint must state.</summary>
     public IReadOnlyList<long> Shape => IsVector ? [Columns] : Transposed ? [Columns, Rows] : [Rows, Columns];

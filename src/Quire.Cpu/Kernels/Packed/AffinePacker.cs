@@ -19,7 +19,7 @@ internal static unsafe class AffinePacker
         && a.InFeatures == b.InFeatures
         && a.Scales.Type == b.Scales.Type
         && a.Activations == b.Activations
-        && (SameGroups(a, b) || ColumnOrder.Of(a, Span).SameAs(ColumnOrder.Of(b, Span)));
+        && (SameGroups(a, b) || ColumnOrder.Of(a).SameAs(ColumnOrder.Of(b)));
 
     /// <summary>Packs parts that match.</summary>
     /// <param name="ops">Makes the layer.</param>
@@ -33,21 +33,42 @@ internal static unsafe class AffinePacker
         _ => throw new NotSupportedException($"weights of {parts[0].Values.Bits} bits are not supported on the CPU; 4 and 8 are"),
     };
 
-    private const int Span = AffineRows<Integers4>.SpanColumns;
-
     private static bool SameGroups(GroupAffinePart a, GroupAffinePart b) =>
         a.GroupOfInput is null && b.GroupOfInput is null && a.GroupSize == b.GroupSize;
+
+    /// <summary>True unless every zero point is half of the range, as symmetric formats store it.</summary>
+    private static bool HasZeros(GroupAffinePart part)
+    {
+        if (part.Zeros is not { } zeros)
+        {
+            return false;
+        }
+
+        int half = 1 << (part.Values.Bits - 1);
+        for (int output = 0; output < part.OutFeatures; output++)
+        {
+            for (int group = 0; group < part.Groups; group++)
+            {
+                if (zeros[output, group] != half)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
 
     private static CpuLinear Create<TBits>(ICpuOps ops, HostMemory memory, IReadOnlyList<GroupAffinePart> parts, Tensor bias)
         where TBits : struct, IIntegerBlock
     {
-        ColumnOrder order = ColumnOrder.Of(parts[0], Span);
+        ColumnOrder order = ColumnOrder.Of(parts[0]);
         int outFeatures = 0;
         bool hasZeros = false;
         foreach (GroupAffinePart part in parts)
         {
             outFeatures = checked(outFeatures + part.OutFeatures);
-            hasZeros |= part.Zeros is not null;
+            hasZeros |= HasZeros(part);
         }
 
         int inFeatures = parts[0].InFeatures;
@@ -64,13 +85,12 @@ internal static unsafe class AffinePacker
             Zeros = hasZeros ? (byte*)memory.AllocateBytes(parameters + Slack) : null,
             Zero = 1 << (TBits.Bits - 1),
             Groups = groups,
-            GroupOfSpan = (ushort*)memory.AllocateBytes(sizeof(ushort) * (long)order.GroupOfSpan.Length),
+            GroupOfSpan = order.CopySpans(memory),
         };
-        order.GroupOfSpan.CopyTo(new Span<ushort>(rows.GroupOfSpan, order.GroupOfSpan.Length));
         int output = 0;
         foreach (GroupAffinePart part in parts)
         {
-            PackRows(part, ColumnOrder.Of(part, Span), rows, output);
+            PackRows(part, ColumnOrder.Of(part), rows, output);
             output += part.OutFeatures;
         }
 

@@ -12,10 +12,7 @@ namespace Quire.Cpu.Kernels.Packed;
 internal unsafe struct AffineRows<TBits> : IPackedRows<AffineRows<TBits>>
     where TBits : struct, IIntegerBlock
 {
-    /// <summary>Columns that share a scale: half a block.</summary>
-    public const int SpanColumns = PackedInput.BlockColumns / 2;
-
-    private const int SpansPerChunk = LinearPlan.ChunkColumns / SpanColumns;
+    private const int SpansPerChunk = LinearPlan.ChunkColumns / ColumnOrder.SpanColumns;
 
     /// <summary>Blocks of integers, row after row.</summary>
     public byte* Values;
@@ -42,9 +39,9 @@ internal unsafe struct AffineRows<TBits> : IPackedRows<AffineRows<TBits>>
         // A chunk has no more groups than spans; vectors are loaded and stored whole.
         float* scales = stackalloc float[SpansPerChunk + 16];
         float* offsets = stackalloc float[SpansPerChunk + 16];
-        ushort* groups = rows.GroupOfSpan + column / SpanColumns;
+        ushort* groups = rows.GroupOfSpan + column / ColumnOrder.SpanColumns;
         int first = groups[0];
-        Parameters<TSimd, TVector>(in rows, (nint)row * rows.Groups + first, groups[count / SpanColumns - 1] - first + 1, scales, offsets);
+        Parameters<TSimd, TVector>(in rows, (nint)row * rows.Groups + first, groups[count / ColumnOrder.SpanColumns - 1] - first + 1, scales, offsets);
         byte* block = rows.Values + row * rows.RowBytes + column / PackedInput.BlockColumns * (nint)TBits.BlockBytes;
         for (int i = 0; i < count; i += PackedInput.BlockColumns, groups += 2, block += TBits.BlockBytes)
         {

@@ -11,6 +11,9 @@ namespace Quire.Cpu.Kernels.Packed;
 /// </summary>
 internal sealed class ColumnOrder
 {
+    /// <summary>Columns that share a scale: half a block.</summary>
+    public const int SpanColumns = PackedInput.BlockColumns / 2;
+
     private ColumnOrder(int columns, int[] source, ushort[] groupOfSpan, int[] groups)
     {
         Columns = columns;
@@ -32,17 +35,21 @@ internal sealed class ColumnOrder
     public int[] Groups { get; }
 
     /// <summary>The order for a part.</summary>
-    /// <param name="part">The part.</param>
-    /// <param name="span">Columns that must be of one group.</param>
-    public static ColumnOrder Of(GroupAffinePart part, int span)
+    public static ColumnOrder Of(GroupAffinePart part) => Of(part.InFeatures, part.Groups, part.Group);
+
+    /// <summary>The order for so many inputs.</summary>
+    /// <param name="inFeatures">Inputs.</param>
+    /// <param name="groupCount">Groups.</param>
+    /// <param name="groupOf">The group of an input.</param>
+    public static ColumnOrder Of(int inFeatures, int groupCount, Func<int, int> groupOf)
     {
-        var inputs = new List<int>[part.Groups];
-        for (int input = 0; input < part.InFeatures; input++)
+        var inputs = new List<int>[groupCount];
+        for (int input = 0; input < inFeatures; input++)
         {
-            (inputs[part.Group(input)] ??= []).Add(input);
+            (inputs[groupOf(input)] ??= []).Add(input);
         }
 
-        var source = new List<int>(part.InFeatures);
+        var source = new List<int>(inFeatures);
         var groupOfSpan = new List<ushort>();
         var groups = new List<int>();
         for (int group = 0; group < inputs.Length; group++)
@@ -53,8 +60,8 @@ internal sealed class ColumnOrder
             }
 
             source.AddRange(members);
-            Pad(source, span);
-            while (groupOfSpan.Count < source.Count / span)
+            Pad(source, SpanColumns);
+            while (groupOfSpan.Count < source.Count / SpanColumns)
             {
                 groupOfSpan.Add(checked((ushort)groups.Count));
             }
@@ -63,7 +70,7 @@ internal sealed class ColumnOrder
         }
 
         Pad(source, PackedInput.BlockColumns);
-        while (groupOfSpan.Count < source.Count / span)
+        while (groupOfSpan.Count < source.Count / SpanColumns)
         {
             groupOfSpan.Add(groupOfSpan[^1]);
         }
@@ -100,6 +107,14 @@ internal sealed class ColumnOrder
         int* map = (int*)memory.AllocateBytes(sizeof(int) * (long)Columns);
         Source.CopyTo(new Span<int>(map, Columns));
         return new PackedInput { Columns = Columns, Map = map, Quantizer = quantizer };
+    }
+
+    /// <summary>A copy of <see cref="GroupOfSpan"/> for kernels.</summary>
+    public unsafe ushort* CopySpans(HostMemory memory)
+    {
+        ushort* spans = (ushort*)memory.AllocateBytes(sizeof(ushort) * (long)GroupOfSpan.Length);
+        GroupOfSpan.CopyTo(new Span<ushort>(spans, GroupOfSpan.Length));
+        return spans;
     }
 
     private static void Pad(List<int> source, int multiple)

@@ -68,11 +68,22 @@ internal sealed unsafe class PackedLinear<TSimd, TVector, TRows> : CpuLinear, IR
 
         int threads = runtime.Pool.Threads;
         nint xStride = LinearPlan.ArrangedStride(_input.Columns);
-        float* arranged = (float*)runtime.Arranged.Reserve(1, sizeof(float) * (long)xStride * x.Rows, out _);
+        bool roundsApart = _input.Map != null && _input.Quantizer.Rounds;
+        long arrangedFloats = (long)xStride * x.Rows;
+        long roundedFloats = roundsApart ? (long)InFeatures * x.Rows : 0;
+        float* arranged = (float*)runtime.Arranged.Reserve(1, sizeof(float) * (arrangedFloats + roundedFloats), out _);
         byte* scratch = runtime.Scratch.Reserve(threads, PackedLinearJob<TSimd, TVector, TRows>.ScratchBytes, out nint scratchStride);
         var arrange = new RowJob<PackedInputKernel>
         {
-            Kernel = new() { X = new FloatRows(x), Input = _input, InFeatures = InFeatures, Target = arranged, TargetStride = xStride },
+            Kernel = new()
+            {
+                X = new FloatRows(x),
+                Input = _input,
+                InFeatures = InFeatures,
+                Target = arranged,
+                TargetStride = xStride,
+                Rounded = roundsApart ? arranged + arrangedFloats : null,
+            },
         };
         runtime.Pool.Run(in arrange, x.Rows, LinearPlan.ArrangedRows(_input.Columns));
         var job = new PackedLinearJob<TSimd, TVector, TRows>
@@ -139,25 +150,38 @@ internal unsafe struct PackedInputKernel : IRowKernel<PackedInputKernel>
     public float* Target;
     public nint TargetStride;
 
+    /// <summary>[rows, InFeatures] for rows that are rounded before they are put in another order; else null.</summary>
+    public float* Rounded;
+
     public static void Apply(ref readonly PackedInputKernel arguments, int row)
     {
         float* source = arguments.X[row];
         float* target = arguments.Target + row * arguments.TargetStride;
         int columns = arguments.Input.Columns;
+        int inFeatures = arguments.InFeatures;
         int* map = arguments.Input.Map;
-        if (map != null)
+        if (map == null)
         {
-            for (int i = 0; i < columns; i++)
-            {
-                target[i] = map[i] < 0 ? 0 : source[map[i]];
-            }
-
+            Copy(source, target, inFeatures);
+            arguments.Input.Quantizer.Round(target, inFeatures);
+            new Span<float>(target + inFeatures, columns - inFeatures).Clear();
             return;
         }
 
-        int inFeatures = arguments.InFeatures;
-        new ReadOnlySpan<float>(source, inFeatures).CopyTo(new Span<float>(target, inFeatures));
-        arguments.Input.Quantizer.Round(target, inFeatures);
-        new Span<float>(target + inFeatures, columns - inFeatures).Clear();
+        if (arguments.Rounded != null)
+        {
+            float* rounded = arguments.Rounded + (nint)row * inFeatures;
+            Copy(source, rounded, inFeatures);
+            arguments.Input.Quantizer.Round(rounded, inFeatures);
+            source = rounded;
+        }
+
+        for (int i = 0; i < columns; i++)
+        {
+            target[i] = map[i] < 0 ? 0 : source[map[i]];
+        }
     }
+
+    private static void Copy(float* source, float* target, int count) =>
+        new ReadOnlySpan<float>(source, count).CopyTo(new Span<float>(target, count));
 }

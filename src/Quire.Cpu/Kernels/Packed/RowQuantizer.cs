@@ -30,6 +30,9 @@ internal readonly unsafe struct RowQuantizer
         DynamicFloat8,
     }
 
+    /// <summary>True when rows change.</summary>
+    public bool Rounds => _kind != Kind.None;
+
     public static RowQuantizer From(ActivationQuantization? activations) => activations switch
     {
         null => default,
