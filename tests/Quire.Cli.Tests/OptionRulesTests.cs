@@ -124,7 +124,7 @@ public class OptionRulesTests
     [InlineData("QRE1002", "--gpu-memory-utilization", "0", "gpu_memory_utilization must be in (0, 1], got 0")]
     [InlineData("QRE1002", "--watermark", "1", "watermark must be in [0, 1), got 1")]
     [InlineData("QRE1002", "--dtype", "float8", "Unknown dtype: 'float8'")]
-    [InlineData("QRE1002", "--quantization", "squeezellm", "Unknown quantization method: squeezellm. Must be one of [")]
+    [InlineData("QRE1002", "--quantization", "marlin", "Unknown quantization method: marlin. Must be one of [")]
     [InlineData("QRE1002", "--load-format", "pt", "load_format pt is not available in this version")]
     [InlineData("QRE1002", "--hf-overrides", "{a:1}", "hf_overrides must be JSON")]
     [InlineData("QRE1002", "--max-lora-rank", "12", "max_lora_rank must be one of 1, 8, 16")]

@@ -40,7 +40,7 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
         DeviceInfo device = backend.Device;
         var facts = new DeviceFacts("cpu", device.Description, device.TotalMemoryBytes, device.AvailableMemoryBytes);
         ResolvedOptions options = ModelFiles.Resolve(set, files.Facts, facts, use, planning: true);
-        ModelMemory memory = ModelMemory.From(files.Config, options.DType);
+        ModelMemory memory = ModelMemory.From(files.Config, options.DType, options.Quantization);
         CachePlan cache = CachePlan.Make(options, device, backend.ActivationType, memory);
         return new PaperPlan(files.Path, memory, facts, 1, cache.Options, cache.Plan, cache.Plan.Budget.BlockBytes / options.BlockSize, "as the engine would plan on this machine");
     }
@@ -48,7 +48,7 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
     private static PaperPlan ForCard(OptionSet set, ModelFiles files, DeviceFacts device, UsageContext use)
     {
         ResolvedOptions options = ModelFiles.Resolve(set, files.Facts, device, use, planning: true);
-        ModelMemory memory = ModelMemory.From(files.Config, options.DType);
+        ModelMemory memory = ModelMemory.From(files.Config, options.DType, options.Quantization);
         int tensorRanks = (int)(set.GetInteger("tensor_parallel_size") ?? 1);
         int pipelineRanks = (int)(set.GetInteger("pipeline_parallel_size") ?? 1);
         int layers = (memory.Spec.Layers.Count + pipelineRanks - 1) / pipelineRanks;
@@ -56,7 +56,7 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
         int kvHeads = Math.Max(1, memory.Spec.Attention.KvHeads / tensorRanks);
         int bits = CacheBits(options);
         long blockBytes = MemoryPlan.BlockBytes(layers, kvHeads, memory.Spec.Attention.HeadDim, bits, options.BlockSize);
-        long weights = options.DTypeIsForced || files.WeightFileBytes() is not { } stored ? memory.WeightBytes : stored;
+        long weights = options.DTypeIsForced || options.Quantization is not null || files.WeightFileBytes() is not { } stored ? memory.WeightBytes : stored;
         int ranks = tensorRanks * pipelineRanks;
         var budget = new MemoryBudget
         {

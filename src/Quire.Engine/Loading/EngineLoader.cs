@@ -16,6 +16,7 @@ using Quire.Engine.Streaming;
 using Quire.Models;
 using Quire.Models.Weights;
 using Quire.Models.Config;
+using Quire.Models.Quantization;
 using Quire.Tensors;
 using Quire.Tokenization;
 
@@ -41,7 +42,12 @@ internal static class EngineLoader
             }
 
             IReadOnlyList<LoraRequest> loras = LoraStartup.Modules(options);
-            var memory = ModelMemory.From(config, options.DType);
+            var memory = ModelMemory.From(config, options.DType, options.Quantization);
+            if (QuantizationMethods.Note(options.Quantization, memory.Quantization) is { } note)
+            {
+                logger.LogWarning("{Warning}", note);
+            }
+
             CachePlan cache = CachePlan.Make(options, backend.Device, backend.ActivationType, memory);
             options = cache.Options;
             LogPlan(logger, folder, memory, cache);
@@ -85,6 +91,7 @@ internal static class EngineLoader
     {
         DType = options.DType,
         LoadFormat = LoadFormats.Parse(options.LoadFormat),
+        Quantization = options.Quantization,
         Seed = unchecked((ulong)options.Seed),
         MaxBatchedTokens = options.MaxNumBatchedTokens,
         MaxLogitRows = CachePlan.LogitRows(options),

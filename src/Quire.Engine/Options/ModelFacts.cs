@@ -1,5 +1,6 @@
 using System;
 using Quire.Models.Config;
+using Quire.Models.Quantization;
 
 namespace Quire.Engine.Options;
 
@@ -29,7 +30,7 @@ public sealed record ModelFacts
     /// <summary>Tokens of the vocabulary; 0 when unknown.</summary>
     public int VocabularySize { get; init; }
 
-    /// <summary>config.json's <c>quantization_config.quant_method</c>; null for plain weights.</summary>
+    /// <summary>config.json's <c>quantization_config.quant_method</c>, by its usual name; null for plain weights.</summary>
     public string? QuantizationMethod { get; init; }
 
     /// <summary>What nobody set is told to the user in this line; null when config.json says everything.</summary>
@@ -49,7 +50,7 @@ public sealed record ModelFacts
             DefaultMaxModelLen = length.Default,
             ModelMaxLength = length.ModelMaxLength,
             VocabularySize = config.Text.OptionalInt32("vocab_size", 1, int.MaxValue) ?? 0,
-            QuantizationMethod = config.Root.Section("quantization_config")?.String("quant_method"),
+            QuantizationMethod = QuantizationMethods.OfCheckpoint(config)?.Method,
             Warning = length.Warning,
         };
     }

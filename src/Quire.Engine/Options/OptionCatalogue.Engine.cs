@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using Quire.Models.Quantization;
 
 namespace Quire.Engine.Options;
 
@@ -112,10 +113,10 @@ public static partial class OptionCatalogue
         Json(OptionGroup.Loading, "model_loader_extra_config", "{}", "Further settings of a loader.").Refuse("the loaders take no settings"),
         Flag(OptionGroup.Loading, "use_tqdm_on_load", "true", "Show progress while loading."),
         Text(OptionGroup.Loading, "pt_load_map_location", "cpu", "Device that .pt files are read to.").Hint("weights come from safetensors only"),
-        Choice(OptionGroup.Loading, "quantization", "from the checkpoint", [], "Quantization method of the weights; a quantised checkpoint names its own.",
-                ["awq", "auto_awq", "awq_marlin", "gptq", "auto_gptq", "gptq_marlin", "fp8", "fbgemm_fp8", "fp_quant", "compressed-tensors", "modelopt",
-                 "quark", "moe_wna16", "experts_int8", "torchao", "inc", "humming", "mxfp4", "gpt_oss_mxfp4", "deepseek_v4_fp8", "online",
-                 "fp8_per_tensor", "fp8_per_block", "fp8_per_channel", "int8_per_channel_weight_only", "nvfp4_per_token", "mxfp8", "int8", "gguf"])
+        Choice(OptionGroup.Loading, "quantization", "from the checkpoint", [.. QuantizationMethods.Names],
+                "Quantization method of the weights. A quantised checkpoint names its own, with which this must agree; int8, int4 and the fp8 kinds quantise a plain one while it is loaded.",
+                ["fbgemm_fp8", "fp_quant", "modelopt", "quark", "moe_wna16", "experts_int8", "torchao", "inc", "humming", "mxfp4", "gpt_oss_mxfp4",
+                 "deepseek_v4_fp8", "online", "nvfp4_per_token", "mxfp8"])
             with { Aliases = ["-q"] },
         Flag(OptionGroup.Loading, "allow_deprecated_quantization", "false", "Allow quantization methods that are on their way out.").Hint("none of them is available"),
     ];

@@ -36,6 +36,7 @@ public static class OptionResolver
         if (problem is not null)
             return null;
 
+        ResolveQuantization(set, model, why);
         string modelPath = set.GetText("model") ?? "quill";
         if (set.Find("model") is null)
             why["model"] = (modelPath, OptionOrigin.Default, "the model that ships with Quire");
@@ -78,6 +79,7 @@ public static class OptionResolver
             DTypeIsForced = set.GetText("dtype") is { } forced && forced != "auto",
             KvCacheDType = set.GetText("kv_cache_dtype") ?? "auto",
             LoadFormat = set.GetText("load_format") ?? "auto",
+            Quantization = set.GetText("quantization"),
             GenerationConfig = set.GetText("generation_config") ?? "auto",
             DisableLogStats = set.GetFlag("disable_log_stats") ?? false,
             SkipTokenizerInit = set.GetFlag("skip_tokenizer_init") ?? false,
@@ -117,6 +119,12 @@ public static class OptionResolver
         }
 
         return entries;
+    }
+
+    private static void ResolveQuantization(OptionSet set, ModelFacts model, Dictionary<string, (string, OptionOrigin, string)> why)
+    {
+        if (set.Find("quantization") is null && model.QuantizationMethod is { } method)
+            why["quantization"] = (method, OptionOrigin.Derived, "the checkpoint's own");
     }
 
     private static int ResolveLength(OptionSet set, ModelFacts model, Dictionary<string, (string, OptionOrigin, string)> why, List<string> warnings,

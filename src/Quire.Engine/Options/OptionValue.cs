@@ -93,7 +93,7 @@ public static class OptionValue
                 return option.Name switch
                 {
                     "dtype" => $"Unknown dtype: '{text}'. Use one of {string.Join(", ", option.Choices)}",
-                    "quantization" => $"Unknown quantization method: {text}. Must be one of [{string.Join(", ", option.RefusedChoices)}].",
+                    "quantization" => $"Unknown quantization method: {text}. Must be one of [{string.Join(", ", option.Choices)}].",
                     _ => $"{option.Name} must be one of {string.Join(", ", option.Choices)}, got {text}",
                 };
             case long number when !option.IsWide && number != (int)number:

@@ -89,6 +89,9 @@ public sealed record ResolvedOptions
     /// <summary><c>auto</c>, <c>safetensors</c> or <c>dummy</c>.</summary>
     public string LoadFormat { get; init; } = "auto";
 
+    /// <summary>The quantization method that was asked for; null takes what the checkpoint says.</summary>
+    public string? Quantization { get; init; }
+
     /// <summary><c>auto</c>, <c>vllm</c> or a folder.</summary>
     public string GenerationConfig { get; init; } = "auto";
 

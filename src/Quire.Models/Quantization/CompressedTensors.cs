@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using Quire.Models.Config;
-using Quire.Tensors;
 
 namespace Quire.Models.Quantization;
 

@@ -7,12 +7,14 @@ namespace Quire.Models.Quantization;
 /// <summary>The names of quantisation methods, and which of them a model is run with.</summary>
 public static class QuantizationMethods
 {
+    private const string Gguf = "gguf";
+
     private static readonly string[] Stored = [Awq.Name, Gptq.Name, Float8.Name, CompressedTensors.Name, SqueezeLlm.Name];
 
     /// <summary>Names that the option takes: methods of checkpoints, vLLM's other names for them, and methods for plain weights.</summary>
     public static IReadOnlyList<string> Names { get; } =
     [
-        Awq.Name, "auto_awq", "awq_marlin", Gptq.Name, "auto_gptq", "gptq_marlin", Float8.Name, CompressedTensors.Name, SqueezeLlm.Name,
+        Awq.Name, "auto_awq", "awq_marlin", Gptq.Name, "auto_gptq", "gptq_marlin", Float8.Name, CompressedTensors.Name, SqueezeLlm.Name, Gguf,
         .. OnlineQuantization.Names,
     ];
 
@@ -52,6 +54,14 @@ public static class QuantizationMethods
         }
 
         string name = Canonical(requested);
+        if (config.IsGguf)
+        {
+            return name == Gguf ? null : throw new CheckpointException(
+                CheckpointProblem.Configuration,
+                $"Quantization method specified in the model config (gguf) does not match the quantization method specified in the `quantization` argument "
+                + $"({requested}). Leave the argument out: a GGUF file says itself how each of its tensors is stored.");
+        }
+
         if (stored is not null)
         {
             return name == stored.Method || (name == "int8" && stored.Summary.Contains("int8 W8A8", StringComparison.Ordinal))
@@ -64,7 +74,8 @@ public static class QuantizationMethods
 
         return OnlineQuantization.Find(name) ?? throw new CheckpointException(
             CheckpointProblem.Configuration,
-            Array.IndexOf(Stored, name) >= 0
+            name == Gguf ? "quantization gguf needs a .gguf file as model, not a folder; leave the argument out"
+            : Array.IndexOf(Stored, name) >= 0
                 ? $"quantization {requested} needs a checkpoint in that format, but {HfConfig.FileName} has no quantization_config: use such a "
                     + $"checkpoint, or quantise this one at load with one of {string.Join(", ", OnlineQuantization.Names)}"
                 : $"Unknown quantization method: {requested}. Must be one of [{string.Join(", ", Names)}].");
