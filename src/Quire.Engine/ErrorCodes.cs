@@ -45,6 +45,9 @@ public static class ErrorCodes
     /// <summary>The chat template is missing or cannot be parsed.</summary>
     public const string BadChatTemplate = "QRE2006";
 
+    /// <summary>A LoRA adapter that is broken, of a kind that is not supported, or made for another model.</summary>
+    public const string BadAdapter = "QRE2007";
+
     /// <summary>A request field with a value outside what it allows.</summary>
     public const string BadRequest = "QRE3001";
 

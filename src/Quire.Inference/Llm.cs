@@ -21,7 +21,7 @@ namespace Quire.Inference;
 /// A language model in this process: load it once, then generate from any number of threads; everything that is asked for at the same
 /// time is computed in shared batches.
 /// </summary>
-public sealed class Llm : IAsyncDisposable
+public sealed partial class Llm : IAsyncDisposable
 {
     private Llm(InferenceEngine engine)
     {
@@ -96,7 +96,10 @@ public sealed class Llm : IAsyncDisposable
     /// <summary>Continues prompts, each with parameters of its own.</summary>
     /// <exception cref="ArgumentException">The lists differ in length.</exception>
     /// <exception cref="QuireException">A prompt or its parameters are refused; then none of the call is generated.</exception>
-    public async Task<RequestOutput[]> GenerateAsync(IReadOnlyList<Prompt> prompts, IReadOnlyList<SamplingParams> sampling, CancellationToken cancellationToken = default)
+    public Task<RequestOutput[]> GenerateAsync(IReadOnlyList<Prompt> prompts, IReadOnlyList<SamplingParams> sampling, CancellationToken cancellationToken = default) =>
+        GenerateAsync(prompts, sampling, lora: null, cancellationToken);
+
+    private async Task<RequestOutput[]> GenerateAsync(IReadOnlyList<Prompt> prompts, IReadOnlyList<SamplingParams> sampling, string? lora, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         ArgumentNullException.ThrowIfNull(sampling);
@@ -106,7 +109,7 @@ public sealed class Llm : IAsyncDisposable
         try
         {
             for (int i = 0; i < prompts.Count; i++)
-                handles.Add(Engine.Submit(new GenerationRequest { Prompt = prompts[i], Sampling = sampling[i] }));
+                handles.Add(Engine.Submit(new GenerationRequest { Prompt = prompts[i], Sampling = sampling[i], Lora = lora }));
 
             // All are read at once: a stop text is found by the reader, and a request that nobody reads would run past it.
             return await Task.WhenAll(handles.Select(handle => handle.CompleteAsync(cancellationToken))).ConfigureAwait(false);
@@ -136,11 +139,17 @@ public sealed class Llm : IAsyncDisposable
     /// Leaving the loop early, or cancelling, ends the request and frees its memory.
     /// </summary>
     /// <exception cref="QuireException">The prompt or the parameters are refused.</exception>
-    public async IAsyncEnumerable<RequestOutput> StreamAsync(Prompt prompt, SamplingParams? sampling = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<RequestOutput> StreamAsync(Prompt prompt, SamplingParams? sampling = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
+        return StreamCoreAsync(prompt, sampling, lora: null, cancellationToken);
+    }
+
+    private async IAsyncEnumerable<RequestOutput> StreamCoreAsync(
+        Prompt prompt, SamplingParams? sampling, string? lora, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         sampling ??= DefaultSampling;
-        using GenerationHandle handle = Engine.Submit(new GenerationRequest { Prompt = prompt, Sampling = sampling });
+        using GenerationHandle handle = Engine.Submit(new GenerationRequest { Prompt = prompt, Sampling = sampling, Lora = lora });
         if (sampling.OutputKind == RequestOutputKind.FinalOnly)
         {
             yield return await handle.CompleteAsync(cancellationToken).ConfigureAwait(false);

@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
-using Quire.Engine.Loading;
 using Quire.Models;
 using Quire.Models.Lora;
 using Quire.Tensors;
@@ -210,7 +209,7 @@ public sealed class LoraRegistry
         {
             if (LoraFiles.Of(entry.Files.Folder) != entry.Files)
             {
-                throw new QuireException(ErrorCodes.BadCheckpoint, ErrorKind.Request,
+                throw new QuireException(ErrorCodes.BadAdapter, ErrorKind.Request,
                     $"the files of the LoRA adapter '{entry.Name}' have changed since it was loaded; load it again", "model");
             }
 
@@ -332,7 +331,7 @@ public sealed class LoraRegistry
                 ? $"Loading lora {request.Name} failed: No adapter found for {request.Path}"
                 : $"Loading lora {request.Name} failed: {exception.Message}";
             throw new QuireException(
-                missing ? ErrorCodes.ModelNotFound : LoadErrors.From(exception).Code, missing ? ErrorKind.NotFound : ErrorKind.Request, message, "lora_path", exception);
+                missing ? ErrorCodes.ModelNotFound : ErrorCodes.BadAdapter, missing ? ErrorKind.NotFound : ErrorKind.Request, message, "lora_path", exception);
         }
     }
 
