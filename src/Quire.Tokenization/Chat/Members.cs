@@ -57,15 +57,18 @@ internal static class Members
         return key is StringValue name && Method(owner, name.Value) is { } method ? method : TemplateErrors.MissingMember(owner, key);
     }
 
-    /// <summary><c>owner[start:stop:step]</c>; what cannot be sliced gives an undefined value.</summary>
+    /// <summary><c>owner[start:stop:step]</c>. Unlike other subscripts, one that does not fit is an error: Jinja leaves slices to Python.</summary>
     public static TemplateValue Slice(
         TemplateEvaluator evaluator, TemplateValue owner, TemplateValue start, TemplateValue stop, TemplateValue step)
     {
         if (owner is UndefinedValue undefined)
             throw TemplateErrors.Undefined(undefined);
-        if (owner is not (StringValue or ListValue { Kind: ListKind.List or ListKind.Tuple })
-            || !IsSlicePart(start) || !IsSlicePart(stop) || !IsSlicePart(step))
-            return new UndefinedValue(() => $"{owner.TypeName} object has no element slice");
+        if (owner is not (StringValue or ListValue { Kind: ListKind.List or ListKind.Tuple }))
+        {
+            throw TemplateErrors.Type(owner is DictionaryValue ? "unhashable type: 'slice'" : $"'{owner.TypeName}' object is not subscriptable");
+        }
+        if (!IsSlicePart(start) || !IsSlicePart(stop) || !IsSlicePart(step))
+            throw TemplateErrors.Type("slice indices must be integers or None or have an __index__ method");
         BigInteger stride = Numbers.TryInteger(step, out BigInteger given) ? given : BigInteger.One;
         if (stride.IsZero)
             throw TemplateErrors.Type("slice step cannot be zero");

@@ -37,7 +37,9 @@ internal static class PercentFormat
             evaluator.Charge(formatted.Length);
             text.Append(formatted);
         }
-        if (next < positional.Length && values is not DictionaryValue)
+        // Whatever can be subscripted counts as a dictionary, except a text and a tuple.
+        bool mayStay = values is DictionaryValue or UndefinedValue or ListValue { Kind: not ListKind.Tuple };
+        if (next < positional.Length && !mayStay)
             throw TemplateErrors.Type("not all arguments converted during string formatting");
         return text.ToString();
     }

@@ -208,16 +208,21 @@ internal sealed partial class TemplateEvaluator
             items = FilterItems(loop, items, scope);
         Func<TemplateValue, TemplateValue>? recurse = loop.Recursive ? RecurseInto : null;
         var state = new LoopValue(items, depth, recurse);
+        bool ranThrough = false;
         for (int i = 0; i < items.Length; i++)
         {
             state.Index = i;
             var inner = new TemplateScope(scope);
             inner.Set("loop", state);
             Assign(loop.Target, items[i], inner);
-            if (Execute(loop.Body, inner) == Flow.Break)
+            Flow flow = Execute(loop.Body, inner);
+            ranThrough |= flow == Flow.Normal;
+            if (flow == Flow.Break)
                 break;
         }
-        if (items.Length == 0 && loop.Otherwise is not null)
+
+        // As Jinja has it: also when every round that was begun ended with break or continue.
+        if (!ranThrough && loop.Otherwise is not null)
             Execute(loop.Otherwise, new TemplateScope(scope));
 
         StringValue RecurseInto(TemplateValue children)

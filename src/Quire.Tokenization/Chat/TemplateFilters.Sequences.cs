@@ -82,7 +82,7 @@ internal static partial class TemplateFilters
     // map(attribute="name"), or map("filter", its arguments …)
     private static ListValue Map(TemplateEvaluator evaluator, TemplateValue value, CallArguments arguments)
     {
-        TemplateValue[] items = Operators.Items(value);
+        TemplateValue[] items = ItemsOrNone(value);
         if (arguments.Positional.Count == 0 && arguments.Find(0, "attribute") is { } attribute)
         {
             TemplateValue? fallback = arguments.Find(1, "default");
@@ -95,12 +95,15 @@ internal static partial class TemplateFilters
         return Lazy(items.Select(item => evaluator.ApplyFilter(filter, item, rest)));
     }
 
+    /// <summary>map, select and their kin find nothing in what is false, whatever it is: a template may hand them a field that is none.</summary>
+    private static TemplateValue[] ItemsOrNone(TemplateValue value) => Operators.IsTrue(value) ? Operators.Items(value) : [];
+
     private static ListValue Select(
         TemplateEvaluator evaluator, TemplateValue value, bool wanted, Func<TemplateValue, TemplateValue> key, CallArguments test)
     {
         string? name = test.Positional.Count > 0 ? PythonText.Str(test.Positional[0]) : null;
         CallArguments rest = test.Skip(1);
-        return Lazy(Operators.Items(value).Where(item => wanted == (name is null
+        return Lazy(ItemsOrNone(value).Where(item => wanted == (name is null
             ? Operators.IsTrue(key(item))
             : TemplateTests.Holds(evaluator, name, key(item), rest))));
     }
@@ -117,10 +120,11 @@ internal static partial class TemplateFilters
     }
 
     // Several attributes, separated by commas, sort one after the other.
-    private static TemplateValue SortKey(TemplateEvaluator evaluator, TemplateValue item, TemplateValue? attribute, bool caseSensitive)
+    private static ListValue SortKey(TemplateEvaluator evaluator, TemplateValue item, TemplateValue? attribute, bool caseSensitive)
     {
-        if (attribute is not StringValue names || !names.Value.Contains(',', StringComparison.Ordinal))
-            return Fold(attribute is null or NoneValue ? item : Lookup(evaluator, item, attribute), caseSensitive);
+        // A list even of one: equal items of lists are not ordered, so that what has no order may stand beside its like.
+        if (attribute is not StringValue names)
+            return new ListValue([Fold(attribute is null or NoneValue ? item : Lookup(evaluator, item, attribute), caseSensitive)]);
         string[] parts = names.Value.Split(',');
         return new ListValue([.. parts.Select(part => Fold(Lookup(evaluator, item, new StringValue(part)), caseSensitive))]);
     }

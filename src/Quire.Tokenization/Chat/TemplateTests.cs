@@ -54,8 +54,10 @@ internal static class TemplateTests
                 return IsCased(value, Rune.IsLower, Rune.IsUpper);
             case "upper":
                 return IsCased(value, Rune.IsUpper, Rune.IsLower);
-            case "odd" or "even":
-                return IsDivisible(evaluator, value, TemplateValue.From(2L)) == (name == "even");
+            case "even":
+                return IsDivisible(evaluator, value, TemplateValue.From(2L));
+            case "odd":
+                return ValueEquality.AreEqual(Operators.Apply(evaluator, "%", value, TemplateValue.From(2L)), TemplateValue.From(1L));
             case "divisibleby":
                 return IsDivisible(evaluator, value, arguments.Expect(name, "num").Require(0, "num", name));
             case "filter":

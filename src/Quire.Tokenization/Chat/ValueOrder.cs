@@ -19,7 +19,7 @@ internal static class ValueOrder
         bool leftWhole = Numbers.TryInteger(left, out BigInteger a);
         bool rightWhole = Numbers.TryInteger(right, out BigInteger b);
         if (leftWhole && rightWhole)
-            return a.CompareTo(b);
+            return Math.Sign(a.CompareTo(b));
         switch (left, right)
         {
             case (FloatValue x, FloatValue y):
@@ -104,6 +104,6 @@ internal static class ValueOrder
             return left.Length.CompareTo(right.Length);
         char a = left[common];
         char b = right[common];
-        return char.IsSurrogate(a) == char.IsSurrogate(b) ? a.CompareTo(b) : char.IsSurrogate(a) ? 1 : -1;
+        return char.IsSurrogate(a) == char.IsSurrogate(b) ? Math.Sign(a.CompareTo(b)) : char.IsSurrogate(a) ? 1 : -1;
     }
 }
