@@ -10,6 +10,9 @@ namespace Quire.Tokenization.Chat;
 /// </summary>
 internal static class Members
 {
+    /// <summary>The tuples that groupby gives; their two items have names.</summary>
+    public const string GroupName = "_GroupTuple";
+
     private static readonly FrozenSet<string> ListMethods = FrozenSet.Create(
         StringComparer.Ordinal, "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort");
 
@@ -29,6 +32,8 @@ internal static class Members
             throw TemplateErrors.Undefined(undefined);
         if (Method(owner, name) is { } method)
             return method;
+        if ((name is "grouper" or "list") && owner is ListValue { Kind: ListKind.Tuple, ViewName: GroupName } group)
+            return group.Items[name == "grouper" ? 0 : 1];
         return owner is DictionaryValue dictionary && dictionary.TryGet(new StringValue(name), out TemplateValue item)
             ? item
             : TemplateErrors.MissingMember(owner, new StringValue(name));

@@ -192,7 +192,7 @@ internal static partial class TemplateFilters
             if (i < sorted.Count && ValueEquality.AreEqual(Key(sorted[i]), Key(sorted[start])))
                 continue;
             TemplateValue grouper = LookupOr(evaluator, sorted[start], attribute, fallback);
-            groups.Add(new ListValue([grouper, new ListValue([.. sorted.GetRange(start, i - start)])], ListKind.Tuple));
+            groups.Add(new ListValue([grouper, new ListValue([.. sorted.GetRange(start, i - start)])], ListKind.Tuple, Members.GroupName));
             start = i;
         }
         return new ListValue(groups.ToArray());

@@ -44,10 +44,8 @@ internal static partial class TemplateFilters
                 return new StringValue(PythonText.Capitalize(PythonText.Str(value)));
             case "title":
                 return new StringValue(TitleWords(PythonText.Str(value)));
-            case "string":
+            case "string" or "safe":
                 return value is StringValue ? value : evaluator.Text(PythonText.Str(value));
-            case "safe":
-                return value;
             case "escape" or "e" or "forceescape":
                 return evaluator.Text(Escape(PythonText.Str(value)));
             case "replace":

@@ -131,7 +131,7 @@ internal sealed class ListValue : TemplateValue
 
     public ListKind Kind { get; }
 
-    /// <summary>What a view prints as: <c>range(0, 3)</c> whole, <c>dict_keys</c> before its items.</summary>
+    /// <summary>What a view prints as: <c>range(0, 3)</c> whole, <c>dict_keys</c> before its items. <see cref="Members.GroupName"/> for those tuples.</summary>
     public string ViewName { get; }
 
     internal override int Depth { get; }

@@ -2,6 +2,7 @@
 
     python3 make-jinja-cases.py
 """
+import copy
 import json
 import os
 
@@ -51,7 +52,7 @@ rows = []
 for source in sources:
     row = {"template": source}
     try:
-        row["text"] = environment.from_string(source).render(**CONTEXT)
+        row["text"] = environment.from_string(source).render(**copy.deepcopy(CONTEXT))
     except jinja2.TemplateSyntaxError as error:
         row["syntax"] = error.message
         row["line"] = error.lineno
