@@ -14,19 +14,14 @@ public static class TokenizerLoader
 
     /// <summary>
     /// Reads <c>tokenizer.json</c> and, where present, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> of a folder.
-    /// Byte-pair models are supported, byte-level (GPT-2, Llama-3, Qwen, Mistral-Nemo) and SentencePiece-style (Llama-2, Gemma).
+    /// Without the first, <c>tokenizer.model</c> (SentencePiece) or <c>vocab.json</c> and <c>merges.txt</c>. Byte-pair models are supported,
+    /// byte-level (GPT-2, Llama-3, Qwen, Mistral-Nemo) and SentencePiece-style (Llama-2, Gemma), and unigram models.
     /// </summary>
     /// <exception cref="TokenizerException">A file is missing, broken, or asks for something that is not supported.</exception>
     public static ITokenizer Load(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
         string path = Path.Combine(folder, TokenizerFile);
-        if (!File.Exists(path))
-        {
-            throw new TokenizerException(
-                $"{folder} has no {TokenizerFile}. Other vocabulary formats (tokenizer.model, vocab.json, tekken.json) are not read; "
-                + "save the tokenizer with the Hugging Face library to get one.");
-        }
         var config = new TokenizerConfig();
         foreach (string name in (string[])[ConfigFile, SpecialTokensFile])
         {
@@ -34,7 +29,11 @@ public static class TokenizerLoader
             if (File.Exists(configPath))
                 config.Merge(JsonPart.ReadFile(configPath));
         }
-        return TokenizerJsonReader.Read(JsonPart.ReadFile(path), config);
+        if (File.Exists(path))
+            return TokenizerJsonReader.Read(JsonPart.ReadFile(path), config);
+        return VocabularyFiles.TryLoad(folder, config) ?? throw new TokenizerException(
+            $"{folder} has no {TokenizerFile}, no tokenizer.model and no vocab.json with merges.txt. tekken.json is not read; "
+            + "save the tokenizer with the Hugging Face library to get one of them.");
     }
 
     /// <summary>A tokenizer from the keys of a GGUF file.</summary>

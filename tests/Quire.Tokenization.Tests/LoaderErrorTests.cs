@@ -9,7 +9,7 @@ namespace Quire.Tokenization.Tests;
 public sealed class LoaderErrorTests
 {
     [Theory]
-    [InlineData("""{"model": {"type": "Unigram", "vocab": []}}""", "model.type must be BPE")]
+    [InlineData("""{"model": {"type": "WordPiece", "vocab": {}}}""", "model.type must be BPE or Unigram")]
     [InlineData("""{}""", "model must be an object; it is missing")]
     [InlineData("""[]""", "must be an object; it is an array")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": []}}""", "model.vocab must not be empty")]
@@ -33,10 +33,10 @@ public sealed class LoaderErrorTests
         AssertRefused(Encoding.UTF8.GetBytes(json), expected);
 
     [Theory]
-    [InlineData("normalizer", """{"type": "Nmt"}""", "normalizer.type names a normalizer that is not supported")]
-    [InlineData("normalizer", """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Precompiled"}]}""", "normalizer.normalizers[1].type")]
-    [InlineData("normalizer", """{"type": "Replace", "pattern": {"Regex": "a"}, "content": ""}""", "regular expressions in normalizers")]
-    [InlineData("pre_tokenizer", """{"type": "BertPreTokenizer"}""", "it is \"BertPreTokenizer\"")]
+    [InlineData("normalizer", """{"type": "Reverse"}""", "normalizer.type names a normalizer that is not supported")]
+    [InlineData("normalizer", """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Precompiled", "precompiled_charsmap": "AAA="}]}""", "normalizer.normalizers[1].precompiled_charsmap must be a table")]
+    [InlineData("normalizer", """{"type": "Replace", "pattern": {"Regex": "(a"}, "content": ""}""", "normalizer.pattern.Regex is not a regular expression")]
+    [InlineData("pre_tokenizer", """{"type": "UnicodeScripts"}""", "it is \"UnicodeScripts\"")]
     [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"}""", "is not a regular expression that is supported")]
     [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "[a[b]]"}, "behavior": "Isolated"}""", "a class within a class")]
     [InlineData("pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Sideways"}""", "behavior must be Removed")]
@@ -86,7 +86,7 @@ public sealed class LoaderErrorTests
         Directory.CreateDirectory(folder);
         try
         {
-            Assert.Contains("has no tokenizer.json", Assert.Throws<TokenizerException>(() => TokenizerLoader.Load(folder)).Message);
+            Assert.Contains("has no tokenizer.json, no tokenizer.model and no vocab.json", Assert.Throws<TokenizerException>(() => TokenizerLoader.Load(folder)).Message);
         }
         finally
         {

@@ -65,6 +65,7 @@ public static class ModelText
             AddBos = metadata.Flag(Prefix + "add_bos_token"),
             AddEos = metadata.Flag(Prefix + "add_eos_token"),
             AddSpacePrefix = metadata.Flag(Prefix + "add_space_prefix"),
+            RemoveExtraSpaces = metadata.Flag(Prefix + "remove_extra_whitespaces"),
         };
     }
 }

@@ -25,8 +25,8 @@ internal static class GgufTokenizerReader
         return file.Model switch
         {
             "gpt2" => ReadByteLevel(file),
-            "llama" => ReadSentencePiece(file),
-            _ => throw Error(file, "tokenizer.ggml.model", $"is '{file.Model}'; supported are gpt2 and llama"),
+            "llama" or "t5" => ReadSentencePiece(file),
+            _ => throw Error(file, "tokenizer.ggml.model", $"is '{file.Model}'; supported are gpt2, llama and t5"),
         };
     }
 
@@ -56,21 +56,46 @@ internal static class GgufTokenizerReader
             throw Error(file, "tokenizer.ggml.scores", $"has {file.Scores.Count} entries for {file.Tokens.Count} tokens");
         Vocabulary vocabulary = MakeVocabulary(file);
         bool prefix = file.AddSpacePrefix ?? true;
-        Normalizer marks = new ReplaceNormalizer(" ", SpaceMark);
-        var unknown = new UnknownRule(file.Roles.TryGetValue("unknown", out int id) ? id : null, true);
         return new PipelineTokenizer(new TokenizerParts
         {
             Vocabulary = vocabulary,
             AddedTokens = AddedTokens(file),
-            Normalizer = prefix ? new NormalizerSequence([new PrependNormalizer(SpaceMark), marks]) : marks,
+            Normalizer = Marks(file, prefix),
             PreTokenizers = [],
-            Model = new CharacterBpe(
-                vocabulary, ScoredMerges.Make(vocabulary, file.Tokens, file.Scores, token => IsText(file, token)), ignoreMerges: false, unknown, HasByteTokens(file)),
-            Frame = Frame(file, addBosByDefault: true),
+            Model = file.Model == "t5" ? Unigram(file, vocabulary) : Pairs(file, vocabulary),
+            Frame = Frame(file, addBosByDefault: file.Model == "llama"),
             Decoder = new PieceDecoder(
                 vocabulary, new PieceDecoderOptions { Replacements = [(SpaceMark, " ")], ByteFallback = true, StripStart = prefix ? 1 : 0 }),
             Special = Roles(file, vocabulary),
         });
+    }
+
+    private static CharacterBpe Pairs(GgufVocabulary file, Vocabulary vocabulary) => new(
+        vocabulary, ScoredMerges.Make(vocabulary, file.Tokens, file.Scores, token => IsText(file, token)), ignoreMerges: false,
+        new UnknownRule(UnknownId(file), true), HasByteTokens(file));
+
+    private static UnigramModel Unigram(GgufVocabulary file, Vocabulary vocabulary)
+    {
+        var scores = new double[vocabulary.Size];
+        for (int id = 0; id < scores.Length; id++)
+            scores[id] = float.IsFinite(file.Scores[id]) ? file.Scores[id] : throw Error(file, $"tokenizer.ggml.scores[{id}]", $"is {file.Scores[id]}");
+        return new UnigramModel(vocabulary, scores, UnknownId(file), HasByteTokens(file));
+    }
+
+    private static int? UnknownId(GgufVocabulary file) => file.Roles.TryGetValue("unknown", out int id) ? id : null;
+
+    /// <summary>What SentencePiece does to a text: replacements, superfluous spaces, a space in front, marks for spaces.</summary>
+    private static NormalizerSequence Marks(GgufVocabulary file, bool prefix)
+    {
+        var steps = new List<Normalizer>();
+        if (!file.CharacterMap.IsEmpty)
+            steps.Add(CharacterMap.TryRead(file.CharacterMap.Span) ?? throw Error(file, "precompiled_charsmap", "is broken"));
+        if (file.RemoveExtraSpaces == true && file.Model == "t5")
+            steps.Add(new ExtraSpacesNormalizer());
+        if (prefix)
+            steps.Add(new PrependNormalizer(SpaceMark));
+        steps.Add(new ReplaceNormalizer(" ", SpaceMark));
+        return new NormalizerSequence([.. steps]);
     }
 
     // A text that is there twice belongs to the first id; the later one stands for nothing.

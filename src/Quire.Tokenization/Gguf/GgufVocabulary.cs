@@ -35,7 +35,7 @@ public sealed record GgufVocabulary
     /// <summary>Name of the file, for messages.</summary>
     public required string File { get; init; }
 
-    /// <summary><c>gpt2</c> (byte-level BPE) or <c>llama</c> (SentencePiece BPE); null when the file has no tokenizer.</summary>
+    /// <summary><c>gpt2</c> (byte-level BPE), <c>llama</c> (SentencePiece BPE) or <c>t5</c> (SentencePiece unigram); null when the file has no tokenizer.</summary>
     public required string? Model { get; init; }
 
     /// <summary>The name of the pattern that cuts text into pieces; for <c>gpt2</c>.</summary>
@@ -62,6 +62,12 @@ public sealed record GgufVocabulary
     /// <summary>Whether the end token is put behind.</summary>
     public bool? AddEos { get; init; }
 
-    /// <summary>Whether text gets a leading space; for <c>llama</c>.</summary>
+    /// <summary>Whether text gets a leading space; for <c>llama</c> and <c>t5</c>.</summary>
     public bool? AddSpacePrefix { get; init; }
+
+    /// <summary>Whether runs of spaces become one and those at the ends are dropped; for <c>t5</c>.</summary>
+    public bool? RemoveExtraSpaces { get; init; }
+
+    /// <summary>SentencePiece's table of replacements; empty for none. For <c>llama</c> and <c>t5</c>.</summary>
+    public System.ReadOnlyMemory<byte> CharacterMap { get; init; }
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Text;
 using Quire.Tokenization.Normalizers;
@@ -39,18 +40,56 @@ internal static class NormalizerReader
                 return new PrependNormalizer(part.Field("prepend").Text());
             case "Replace":
                 return ReadReplace(part);
+            case "Nmt":
+                return new NmtNormalizer();
+            case "StripAccents":
+                return new StripAccentsNormalizer();
+            case "Precompiled":
+                return ReadCharacterMap(part.Field("precompiled_charsmap"));
+            case "BertNormalizer":
+                return ReadBert(part);
             default:
                 throw part.Field("type").Error(
                     "names a normalizer that is not supported "
-                    + "(supported: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace)");
+                    + "(supported: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, Prepend, Replace, Nmt, Precompiled, BertNormalizer)");
         }
     }
 
-    private static ReplaceNormalizer ReadReplace(JsonPart part)
+    private static CharacterMap? ReadCharacterMap(JsonPart part)
+    {
+        if (part.IsNull)
+            return null;
+        byte[] bytes;
+        try
+        {
+            bytes = Convert.FromBase64String(part.Text());
+        }
+        catch (FormatException)
+        {
+            throw part.Error("must be base64");
+        }
+        return bytes.Length == 0 ? null : CharacterMap.TryRead(bytes) ?? throw part.Error("must be a table of SentencePiece");
+    }
+
+    private static NormalizerSequence ReadBert(JsonPart part)
+    {
+        bool lowercase = part.Field("lowercase").Flag(true);
+        var steps = new List<Normalizer> { new BertCleaner(part.Field("clean_text").Flag(true), part.Field("handle_chinese_chars").Flag(true)) };
+        if (part.Field("strip_accents").Flag(lowercase))
+        {
+            steps.Add(new UnicodeNormalizer(NormalizationForm.FormD));
+            steps.Add(new StripAccentsNormalizer());
+        }
+        if (lowercase)
+            steps.Add(new LowercaseNormalizer());
+        return new NormalizerSequence(steps.ToArray());
+    }
+
+    private static Normalizer ReadReplace(JsonPart part)
     {
         JsonPart literal = part.Field("pattern").Field("String");
         if (literal.IsNull)
-            throw part.Field("pattern").Error("must be a String: regular expressions in normalizers are not supported");
+            return new PatternNormalizer(PreTokenizerReader.MakeRegex(part.Field("pattern").Field("Regex")), part.Field("content").Text());
         if (literal.Text().Length == 0)
             throw literal.Error("must not be empty");
         return new ReplaceNormalizer(literal.Text(), part.Field("content").Text());

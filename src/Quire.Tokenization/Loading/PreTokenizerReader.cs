@@ -68,9 +68,16 @@ internal sealed class PreTokenizerReader
             case "WhitespaceSplit":
                 AddRuneSplit(Rune.IsWhiteSpace, SplitBehavior.Removed);
                 break;
+            case "Whitespace":
+                _steps.Add(new MatchSplit(new RegexFinder(@"\w+|[^\w\s]+", MatchTimeLimit), SplitBehavior.Removed, invert: true));
+                break;
+            case "BertPreTokenizer":
+                AddRuneSplit(Rune.IsWhiteSpace, SplitBehavior.Removed);
+                AddRuneSplit(RuneFinder.IsPunctuation, SplitBehavior.Isolated);
+                break;
             default:
                 throw part.Field("type").Error("names a pre-tokenizer that is not supported "
-                    + "(supported: Sequence, ByteLevel, Split, Metaspace, Digits, Punctuation, WhitespaceSplit)");
+                    + "(supported: Sequence, ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer)");
         }
     }
 
@@ -97,7 +104,8 @@ internal sealed class PreTokenizerReader
             : new MatchSplit(MakeRegex(regex), behavior, invert);
     }
 
-    private static RegexFinder MakeRegex(JsonPart regex)
+    /// <summary>The finder of a pattern from a file.</summary>
+    public static RegexFinder MakeRegex(JsonPart regex)
     {
         string pattern = regex.Text();
         if (RegexDialect.FindForeign(pattern) is { } foreign)

@@ -22,6 +22,22 @@ internal sealed class TokenizerConfig
     /// <summary>Whether the end token is put behind; <see langword="null"/> leaves it to the post-processor.</summary>
     public bool? AddEos { get; private set; }
 
+    /// <summary><c>tokenizer_class</c>.</summary>
+    public string? ClassName { get; private set; }
+
+    /// <summary>The text of a named token, or null.</summary>
+    public string? Named(string name) => _named.GetValueOrDefault(name);
+
+    /// <summary>The tokens of <c>added_tokens_decoder</c>.</summary>
+    public IEnumerable<(int Id, string Text, bool Special)> Declared()
+    {
+        foreach ((int id, JsonPart part) in _declared)
+        {
+            AddedToken token = VocabularyReader.ReadOne(part, id);
+            yield return (id, token.Content, token.Special);
+        }
+    }
+
     /// <summary>Takes what a file says; what an earlier file said stays.</summary>
     public void Merge(JsonPart config)
     {
@@ -30,6 +46,7 @@ internal sealed class TokenizerConfig
             if (name.EndsWith("_token", StringComparison.Ordinal) && value.Kind is JsonValueKind.String or JsonValueKind.Object)
                 _named.TryAdd(name, ContentOf(value));
         }
+        ClassName ??= config.Field("tokenizer_class") is { Kind: JsonValueKind.String } className ? className.Text() : null;
         AddBos ??= OptionalFlag(config.Field("add_bos_token"));
         AddEos ??= OptionalFlag(config.Field("add_eos_token"));
         AddList(config.Field("additional_special_tokens"));

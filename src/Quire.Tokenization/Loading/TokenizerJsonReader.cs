@@ -11,7 +11,8 @@ internal static class TokenizerJsonReader
     {
         JsonPart model = root.Field("model");
         CheckModel(model);
-        VocabularyBuilder tokens = VocabularyReader.ReadTokens(model);
+        bool unigram = IsUnigram(model);
+        VocabularyBuilder tokens = unigram ? VocabularyReader.ReadPieces(model) : VocabularyReader.ReadTokens(model);
         List<AddedToken> added = VocabularyReader.ReadAdded(root.Field("added_tokens"), tokens);
         config.Apply(tokens, added);
         var special = new HashSet<int>();
@@ -29,7 +30,7 @@ internal static class TokenizerJsonReader
             AddedTokens = added,
             Normalizer = NormalizerReader.Read(root.Field("normalizer")),
             PreTokenizers = preTokenizer.Steps,
-            Model = ReadModel(model, vocabulary, preTokenizer.ByteLevel),
+            Model = unigram ? ReadUnigram(model, vocabulary) : ReadModel(model, vocabulary, preTokenizer.ByteLevel),
             Frame = ReadFrame(root.Field("post_processor"), config, roles, vocabulary),
             Decoder = DecoderReader.Read(root.Field("decoder"), vocabulary),
             Special = roles,
@@ -38,10 +39,12 @@ internal static class TokenizerJsonReader
 
     private static void CheckModel(JsonPart model)
     {
+        if (IsUnigram(model))
+            return;
         JsonPart type = model.Field("type");
         // Old files leave the type out; merges tell a byte-pair model.
         if (type.IsNull ? model.Field("merges").IsNull : type.Text() != "BPE")
-            throw type.Error("must be BPE: other kinds of model (Unigram, WordPiece, WordLevel) are not supported");
+            throw type.Error("must be BPE or Unigram: other kinds of model (WordPiece, WordLevel) are not supported");
         JsonPart dropout = model.Field("dropout");
         if (!dropout.IsNull && !(dropout.Kind == System.Text.Json.JsonValueKind.Number && dropout.Element.GetDouble() == 0))
             throw dropout.Error("must be null: with it encoding is random");
@@ -51,6 +54,16 @@ internal static class TokenizerJsonReader
             if (!string.IsNullOrEmpty(affix.OptionalText()))
                 throw affix.Error("must be empty: word affixes are not supported");
         }
+    }
+
+    private static bool IsUnigram(JsonPart model) =>
+        model.Field("type") is { Kind: System.Text.Json.JsonValueKind.String } type && type.Text() == "Unigram";
+
+    private static UnigramModel ReadUnigram(JsonPart model, Vocabulary vocabulary)
+    {
+        JsonPart unknown = model.Field("unk_id");
+        int? unknownId = unknown.IsNull ? null : unknown.Integer(0, vocabulary.Size - 1);
+        return new UnigramModel(vocabulary, VocabularyReader.ReadScores(model, vocabulary.Size), unknownId, model.Field("byte_fallback").Flag(false));
     }
 
     private static BpeModel ReadModel(JsonPart model, Vocabulary vocabulary, bool byteLevel)

@@ -30,6 +30,38 @@ internal static class VocabularyReader
         return tokens.Count > 0 ? tokens : throw part.Error("must not be empty");
     }
 
+    /// <summary>The <c>model.vocab</c> of a unigram model: pairs of a piece and its score, by id.</summary>
+    public static VocabularyBuilder ReadPieces(JsonPart model)
+    {
+        JsonPart part = model.Field("vocab");
+        var tokens = new VocabularyBuilder(part.Kind == JsonValueKind.Array ? part.Element.GetArrayLength() : 0);
+        int id = 0;
+        foreach (JsonPart item in part.Items())
+        {
+            if (item.Kind != JsonValueKind.Array || item.Element.GetArrayLength() != 2 || item.Element[0].ValueKind != JsonValueKind.String || id > VocabularyBuilder.IdMax)
+                throw item.Error("must be a piece and its score");
+            string token = item.TextOf(item.Element[0]);
+            if (tokens.TryGetId(token, out _))
+                throw item.Error("is listed twice");
+            tokens.Add(token, id++);
+        }
+        return tokens.Count > 0 ? tokens : throw part.Error("must not be empty");
+    }
+
+    /// <summary>The scores of the same list; 0 for tokens that were added.</summary>
+    public static double[] ReadScores(JsonPart model, int size)
+    {
+        var scores = new double[size];
+        int id = 0;
+        foreach (JsonPart item in model.Field("vocab").Items())
+        {
+            if (item.Element[1].ValueKind != JsonValueKind.Number || !item.Element[1].TryGetDouble(out double score) || !double.IsFinite(score))
+                throw item.Error("must be a piece and its score");
+            scores[id++] = score;
+        }
+        return scores;
+    }
+
     /// <summary>The <c>added_tokens</c>; those that the model does not have are added to <paramref name="tokens"/>.</summary>
     public static List<AddedToken> ReadAdded(JsonPart part, VocabularyBuilder tokens)
     {
