@@ -72,8 +72,8 @@ public sealed class ModelMemory
     /// <summary>How linear layers are quantised; null when they are not.</summary>
     public QuantizationScheme? Quantization { get; }
 
-    /// <summary>Bytes of all weights: in <see cref="WeightType"/>, or packed as <see cref="Quantization"/> says.</summary>
-    public long WeightBytes { get; }
+    /// <summary>Bytes of all weights: in <see cref="WeightType"/>, packed as <see cref="Quantization"/> says, or in the blocks of a GGUF file.</summary>
+    public long WeightBytes { get; private set; }
 
     /// <summary>The plan of a configuration.</summary>
     /// <param name="config">The configuration.</param>
@@ -82,7 +82,9 @@ public sealed class ModelMemory
     public static ModelMemory From(HfConfig config, string dtype = "auto", string? quantization = null)
     {
         DType type = ModelDType.Resolve(dtype, config);
-        return new ModelMemory(ArchitectureRegistry.Define(config, type), type, QuantizationMethods.Resolve(config, quantization));
+        var memory = new ModelMemory(ArchitectureRegistry.Define(config, type), type, QuantizationMethods.Resolve(config, quantization));
+        memory.WeightBytes = config.PackedWeightBytes ?? memory.WeightBytes;
+        return memory;
     }
 
     /// <summary>Bytes of keys and values of one token over all layers.</summary>

@@ -60,6 +60,9 @@ public sealed class HfConfig
     /// <summary>How the weights of a GGUF file are named and laid out; null for Hugging Face's layout.</summary>
     internal GgufArchitecture? Gguf { get; }
 
+    /// <summary>Bytes of all weights of a GGUF file with quantised ones; null for other models.</summary>
+    internal long? PackedWeightBytes { get; private set; }
+
     /// <summary>Reads config.json of a model folder, or the metadata of a GGUF file.</summary>
     /// <param name="folder">The folder, or the path of a JSON file of any name, or of a .gguf file.</param>
     /// <param name="overridesJson">A JSON object laid over the file, nested objects merged (vLLM's hf_overrides), or null.</param>
@@ -92,7 +95,9 @@ public sealed class HfConfig
     {
         using GgufCheckpoint file = GgufCheckpoint.Open(path);
         string name = Path.GetFileName(path);
-        return Create(JsonFile.Parse(Encoding.UTF8.GetBytes(GgufConfig.Read(file)), name), name, overridesJson, file.Architecture);
+        HfConfig config = Create(JsonFile.Parse(Encoding.UTF8.GetBytes(GgufConfig.Read(file)), name), name, overridesJson, file.Architecture);
+        config.PackedWeightBytes = file.IsPacked ? file.TensorBytes : null;
+        return config;
     }
 
     private static ConfigSection? QuantizationFile(string folder)

@@ -29,6 +29,9 @@ public sealed class GgufCheckpoint : IWeightSource
     /// <summary>Bytes of all tensors.</summary>
     public long TensorBytes { get; private set; }
 
+    /// <summary>Whether any tensor is in a block format.</summary>
+    internal bool IsPacked { get; private set; }
+
     public WeightTensor? Find(string name) => _tensors.GetValueOrDefault(name);
 
     /// <summary>Maps a file and, when it is a part of a split model, all the others.</summary>
@@ -122,6 +125,7 @@ public sealed class GgufCheckpoint : IWeightSource
             }
 
             TensorBytes += tensor.SizeInBytes;
+            IsPacked |= tensor.Packed is not null;
         }
     }
 
