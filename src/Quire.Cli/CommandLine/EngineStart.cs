@@ -1,4 +1,3 @@
-using System;
 using System.Diagnostics;
 using System.Globalization;
 using System.Threading;
@@ -7,7 +6,6 @@ using Microsoft.Extensions.Logging;
 using Quire.Engine;
 using Quire.Engine.Options;
 using Quire.Inference;
-using Quire.Models.Weights;
 using Quire.Tensors;
 
 namespace Quire.Cli.CommandLine;
@@ -22,21 +20,17 @@ internal static class EngineStart
         IBackend backend = BackendSelector.Create(asked);
         long start = Stopwatch.GetTimestamp();
         bool shows = call.Host.ErrorIsTerminal && asked.UseTqdmOnLoad != false;
-        IProgress<LoadProgress>? progress = shows ? new LoadLine(call.Host) : null;
         InferenceEngine engine;
         try
         {
-            engine = await InferenceEngine.StartAsync(asked, backend, use, logs, progress, cancellationToken).ConfigureAwait(false);
+            engine = shows
+                ? await LoadBar.RunAsync(call.Host, progress => InferenceEngine.StartAsync(asked, backend, use, logs, progress, cancellationToken)).ConfigureAwait(false)
+                : await InferenceEngine.StartAsync(asked, backend, use, logs, null, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
             backend.Dispose();
             throw;
-        }
-        finally
-        {
-            if (shows)
-                call.Host.Error.Write("\r\u001b[K");
         }
 
         if (call.Verbose || shows)
@@ -49,20 +43,4 @@ internal static class EngineStart
     }
 
     public static ILoggerFactory Logging(CliCall call, LogLevel least) => new StderrLogging(call.Host.Error, least);
-
-    /// <summary>One line that is written over and over.</summary>
-    private sealed class LoadLine(CliHost host) : IProgress<LoadProgress>
-    {
-        private long _shown;
-
-        public void Report(LoadProgress value)
-        {
-            long now = Environment.TickCount64;
-            if (now - Interlocked.Read(ref _shown) < 100 && value.BytesDone != value.BytesTotal)
-                return;
-            Interlocked.Exchange(ref _shown, now);
-            host.Error.Write(string.Create(CultureInfo.InvariantCulture,
-                $"\r\u001b[Kloading weights {value.BytesDone / 1e6:0} of {value.BytesTotal / 1e6:0} MB"));
-        }
-    }
 }

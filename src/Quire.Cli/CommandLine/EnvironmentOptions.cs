@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using Quire.Engine.Options;
 
 namespace Quire.Cli.CommandLine;
@@ -15,6 +16,7 @@ internal static class EnvironmentOptions
     /// </summary>
     public static void Load(IReadOnlyDictionary<string, string> environment, OptionSet options, CliHost host)
     {
+        AddHubCache(environment, options);
         var names = new List<string>();
         foreach (string name in environment.Keys)
         {
@@ -36,6 +38,19 @@ internal static class EnvironmentOptions
 
             if (options.Add(name, environment[variable], OptionOrigin.Environment, variable) is { } problem)
                 throw Failures.From(problem with { Message = $"{variable}: {problem.Message}" });
+        }
+    }
+
+    /// <summary>Where Hugging Face's tools keep their cache, by the variables that they read, the first that is set.</summary>
+    private static void AddHubCache(IReadOnlyDictionary<string, string> environment, OptionSet options)
+    {
+        foreach ((string variable, string below) in (ReadOnlySpan<(string, string)>)
+            [("HF_HUB_CACHE", ""), ("HF_HOME", "hub"), ("XDG_CACHE_HOME", Path.Combine("huggingface", "hub"))])
+        {
+            if (environment.GetValueOrDefault(variable) is { Length: > 0 } folder && options.GetText("download_dir") is null)
+            {
+                options.Put("download_dir", Path.Combine(folder, below), OptionOrigin.Environment, variable);
+            }
         }
     }
 

@@ -95,7 +95,7 @@ internal sealed class ChatCommand : CliCommand
     private static SamplingParams Sampling(CliCall call, InferenceEngine engine)
     {
         SamplingParams start = SamplingDefaults.Of(engine.Model) with { MaxTokens = engine.Model.GenerationDefaults.MaxNewTokens };
-        if (engine.Model.GenerationDefaults.Temperature is null && SaysNotToSample(ModelLocator.Locate(call.Options.GetText("model"))))
+        if (engine.Model.GenerationDefaults.Temperature is null && SaysNotToSample(ModelLocator.Locate(call.Options)))
             start = start with { Temperature = 0 };
         return GenerateCommand.Defaults(call, start);
     }

@@ -31,7 +31,7 @@ internal sealed class ModelFiles
     /// <summary>Reads config.json of a folder, or a configuration file given directly.</summary>
     public static ModelFiles Open(OptionSet options)
     {
-        string path = ModelLocator.Locate(options.GetText("model"));
+        string path = ModelLocator.Locate(options);
         string? overrides = options.GetJson("hf_overrides")?.GetRawText();
         try
         {
@@ -66,7 +66,7 @@ internal sealed class ModelFiles
         foreach (string file in Directory.GetFiles(Path, "*.safetensors"))
         {
             if (!System.IO.Path.GetFileName(file).StartsWith("consolidated", StringComparison.Ordinal))
-                sum += new FileInfo(file).Length;
+                sum += (File.ResolveLinkTarget(file, returnFinalTarget: true) as FileInfo ?? new FileInfo(file)).Length;
         }
 
         return sum > 0 ? sum : null;
@@ -75,7 +75,7 @@ internal sealed class ModelFiles
     /// <summary>The folder of the tokenizer files.</summary>
     public static string TokenizerFolder(OptionSet options)
     {
-        string path = ModelLocator.Locate(options.GetText("tokenizer") ?? options.GetText("model"));
+        string path = ModelLocator.LocateTokenizer(options);
         return File.Exists(path) && !GgufFile.IsGguf(path) ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))! : path;
     }
 

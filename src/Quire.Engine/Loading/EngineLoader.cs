@@ -33,7 +33,7 @@ internal static class EngineLoader
     {
         try
         {
-            string folder = ModelLocator.Locate(asked.Model);
+            string folder = ModelLocator.Locate(asked.Settings);
             HfConfig config = HfConfig.Load(folder, asked.HfOverrides?.GetRawText());
             ResolvedOptions options = Resolve(asked, folder, config, backend, use);
             foreach (string warning in options.Warnings)
@@ -209,5 +209,5 @@ internal static class EngineLoader
     private static IReadOnlyList<string> ServedNames(ResolvedOptions options, string folder) =>
         options.Asked.Settings.GetList("served_model_name") is { Count: > 0 } ? options.ServedModelNames
         : options.Asked.Model is null ? [ModelLocator.DefaultModel]
-        : [options.Model == folder ? options.Model : Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))];
+        : [options.Model == folder || (HubCache.IsName(options.Model) && !Path.Exists(options.Model)) ? options.Model : Path.GetFileName(Path.TrimEndingDirectorySeparator(folder))];
 }

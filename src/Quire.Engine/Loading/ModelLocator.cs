@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using Quire.Engine.Options;
 using Quire.Models.Config;
 using Quire.Models.Gguf;
 
@@ -11,12 +12,33 @@ public static class ModelLocator
     /// <summary>The model that Quire ships with, and takes when none is named.</summary>
     public const string DefaultModel = "quill";
 
+    /// <summary>As the options say: model, revision and download_dir.</summary>
+    /// <exception cref="QuireException">There is no such model.</exception>
+    public static string Locate(OptionSet options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return Locate(options.GetText("model"), options.GetText("revision"), options.GetText("download_dir"));
+    }
+
+    /// <summary>The folder of the tokenizer: the option's, else the model's.</summary>
+    /// <exception cref="QuireException">There is no such folder.</exception>
+    public static string LocateTokenizer(OptionSet options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.GetText("tokenizer") is { } tokenizer
+            ? Locate(tokenizer, options.GetText("tokenizer_revision"), options.GetText("download_dir"))
+            : Locate(options);
+    }
+
     /// <summary>
-    /// The folder of <paramref name="model"/>: a path as it stands; or, for the model that ships with Quire, <c>models/quill</c> in the
-    /// current folder, beside the program, or in a folder above it.
+    /// The folder of <paramref name="model"/>: a path as it stands; for the model that ships with Quire, <c>models/quill</c> in the current
+    /// folder, beside the program, or in a folder above it; or the snapshot of a model in the Hugging Face cache.
     /// </summary>
-    /// <exception cref="QuireException">There is nothing at the path.</exception>
-    public static string Locate(string? model)
+    /// <param name="model">A path or a name.</param>
+    /// <param name="revision">Branch, tag or commit of a model in the cache; null is its main branch.</param>
+    /// <param name="cache">The cache's folder; null is where Hugging Face's tools keep it.</param>
+    /// <exception cref="QuireException">There is nothing at the path and nothing in the cache.</exception>
+    public static string Locate(string? model, string? revision = null, string? cache = null)
     {
         string name = model ?? DefaultModel;
         if (File.Exists(name))
@@ -34,8 +56,22 @@ public static class ModelLocator
             return shipped;
         }
 
-        throw new QuireException(ErrorCodes.ModelNotFound, ErrorKind.Usage,
-            $"there is no model at '{name}'; give the path of a folder with config.json, weights and tokenizer files (models are not downloaded)", "model");
+        cache ??= HubCache.DefaultFolder;
+        return HubCache.Find(name, revision, cache) ?? throw NotFound(name, revision, cache);
+    }
+
+    private static QuireException NotFound(string name, string? revision, string cache)
+    {
+        string message = $"there is no model at '{name}'; give the path of a folder with config.json, weights and tokenizer files (models are not downloaded)";
+        if (HubCache.IsName(name) && name.Contains('/', StringComparison.Ordinal))
+        {
+            string of = revision is null ? "" : $" with revision {revision}";
+            string flag = revision is null ? "" : $" --revision {revision}";
+            message = $"there is no folder '{name}', and {HubCache.ModelFolder(name, cache)} holds no snapshot{of}; models are not downloaded: where there is a "
+                + $"network, run `hf download {name}{flag}`, or give the path of a folder (download_dir and HF_HOME say where the cache is)";
+        }
+
+        return new QuireException(ErrorCodes.ModelNotFound, ErrorKind.Usage, message, "model");
     }
 
     /// <summary>The GGUF file of a folder that holds nothing else to load: one file, or the first part of one split model.</summary>

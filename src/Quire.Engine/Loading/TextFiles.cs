@@ -12,7 +12,7 @@ internal sealed record TextFiles(ITokenizer? Tokenizer, ChatTemplateSet? ChatTem
     /// <exception cref="QuireException">A file is broken; a missing tokenizer is one too, unless skip_tokenizer_init is set.</exception>
     public static TextFiles Load(string folder, ResolvedOptions options)
     {
-        string tokenizerFolder = options.Asked.Tokenizer ?? folder;
+        string tokenizerFolder = options.Asked.Tokenizer is null ? folder : ModelLocator.LocateTokenizer(options.Asked.Settings);
         ITokenizer? tokenizer = options.SkipTokenizerInit ? null : LoadTokenizer(tokenizerFolder);
         return new TextFiles(tokenizer, tokenizer is null ? null : LoadTemplates(tokenizerFolder, options), LoadDefaults(folder, options));
     }

@@ -5,12 +5,12 @@ namespace Quire.Engine.Options;
 
 public static partial class OptionCatalogue
 {
-    private const string NoHub = "models are read from disk, nothing is downloaded; put the revision you want into the model folder";
     private const string TextOnly = "only text models are run";
 
     private static OptionDescriptor[] Model =>
     [
-        Text(OptionGroup.Model, "model", "quill", "Folder in Hugging Face layout, or a .gguf file. Without it the model that ships with Quire is used."),
+        Text(OptionGroup.Model, "model", "quill",
+            "Folder in Hugging Face layout, a .gguf file, or the name (org/name) of a model in the Hugging Face cache. Without it the model that ships with Quire is used."),
         List(OptionGroup.Model, "served_model_name", "the model argument",
             "Names that requests may use for the model; the first stands in responses and metrics."),
         Text(OptionGroup.Model, "tokenizer", "the model", "Folder with the tokenizer files, when they are not beside the model."),
@@ -39,9 +39,9 @@ public static partial class OptionCatalogue
         Flag(OptionGroup.Model, "disable_sliding_window", "false", "Cap max_model_len to the model's attention window.")
             .Refuse("set max_model_len to the window's size instead"),
         Flag(OptionGroup.Model, "trust_remote_code", "false", "Run Python code that comes with a model.").Hint("no Python and no code of a model is ever run"),
-        Text(OptionGroup.Model, "revision", "none", "Revision on the model hub.").Hint(NoHub),
+        Text(OptionGroup.Model, "revision", "main", "Branch, tag or commit of a model that is found in the Hugging Face cache."),
         Text(OptionGroup.Model, "code_revision", "none", "Revision of the model's code.").Hint("no code of a model is ever run"),
-        Text(OptionGroup.Model, "tokenizer_revision", "none", "Revision of the tokenizer on the hub.").Hint(NoHub),
+        Text(OptionGroup.Model, "tokenizer_revision", "main", "The same for a tokenizer that is named by itself."),
         Text(OptionGroup.Model, "hf_token", "none", "Access token of the model hub.").Hint("nothing is downloaded"),
         Flag(OptionGroup.Model, "enable_prompt_embeds", "false", "Take embeddings as prompts.").Refuse("send text or token ids"),
         Text(OptionGroup.Model, "allowed_local_media_path", "none", "Folder that requests may read media from.") with
@@ -106,7 +106,8 @@ public static partial class OptionCatalogue
         Choice(OptionGroup.Loading, "load_format", "auto", ["auto", "safetensors", "gguf", "dummy"],
             "Where weights come from. dummy fills the shapes of config.json with seeded random numbers, for benchmarks.",
             ["pt", "npcache", "instanttensor", "tensorizer", "runai_streamer", "runai_streamer_sharded", "sharded_state", "mistral", "modelexpress"]),
-        Text(OptionGroup.Loading, "download_dir", "none", "Where downloaded models are kept.").Hint("nothing is downloaded; --model names a folder"),
+        Text(OptionGroup.Loading, "download_dir", "~/.cache/huggingface/hub",
+            "The Hugging Face cache that models are looked for in by name; HF_HUB_CACHE and HF_HOME set it too. Nothing is downloaded."),
         List(OptionGroup.Loading, "ignore_patterns", "original/**/*", "Files of a model that are not read.").Hint("the index file picks the weight files"),
         Choice(OptionGroup.Loading, "safetensors_load_strategy", "none", ["none", "lazy", "eager", "prefetch", "torchao"], "How weight files are read.")
             .Hint("files are mapped into memory"),

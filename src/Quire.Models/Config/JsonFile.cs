@@ -20,7 +20,7 @@ internal static class JsonFile
         byte[] bytes;
         try
         {
-            long length = new FileInfo(path).Length;
+            long length = FileSize.Of(path);
             if (length > maxBytes)
             {
                 throw new CheckpointException(CheckpointProblem.Malformed, $"{name} has {length} bytes, more than the limit of {maxBytes}");

@@ -4,6 +4,7 @@ using System.IO;
 using System.IO.MemoryMappedFiles;
 using System.Numerics;
 using Quire.Models.Weights;
+using Quire.Models.Config;
 
 namespace Quire.Models.Gguf;
 
@@ -59,7 +60,7 @@ public sealed unsafe class GgufFile : IDisposable
         GgufFile? file = null;
         try
         {
-            long length = new FileInfo(path).Length;
+            long length = FileSize.Of(path);
             if (length < 24)
             {
                 throw new CheckpointException(CheckpointProblem.Malformed, $"{name}: {length} bytes are too few for a GGUF file, which begins with 24 bytes of counts");
@@ -272,6 +273,7 @@ public sealed unsafe class GgufFile : IDisposable
             header.Name, type.Name, type.Dense, header.Shape, (nint)(start + dataStart + (long)header.Offset), blocks * type.BlockBytes)
         {
             Packed = type.Packed,
+            IsMapped = true,
         };
         if (!_tensors.TryAdd(header.Name, tensor))
         {

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.IO.MemoryMappedFiles;
+using Quire.Models.Config;
 
 namespace Quire.Models.Weights;
 
@@ -43,7 +44,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         SafetensorsFile? file = null;
         try
         {
-            long length = new FileInfo(path).Length;
+            long length = FileSize.Of(path);
             if (length < sizeof(ulong))
             {
                 throw new CheckpointException(
@@ -107,7 +108,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             _tensors.Add(
                 entry.Name,
-                new WeightTensor(entry.Name, entry.TypeName, entry.Type, entry.Shape, (nint)(data + entry.Begin), entry.End - entry.Begin));
+                new WeightTensor(entry.Name, entry.TypeName, entry.Type, entry.Shape, (nint)(data + entry.Begin), entry.End - entry.Begin) { IsMapped = true });
         }
     }
 }

@@ -80,7 +80,7 @@ public sealed class WeightBinder
             matrix = HostConversion.Convert(matrix, _modelType, _converted);
         }
 
-        Report(tensor.SizeInBytes);
+        Done(tensor, usedInPlace: matrix.Data == tensor.Data);
         return matrix;
     }
 
@@ -108,7 +108,7 @@ public sealed class WeightBinder
             HostConversion.SeparateHeads(tensor.Data, data, slot.Rows, tensor.SizeInBytes / slot.Rows, tensor.InterleavedHeads);
         }
 
-        Report(tensor.SizeInBytes);
+        Done(tensor, usedInPlace: data == tensor.Data);
         return new BlockPart(data, tensor.Packed!.Value, slot.Rows, slot.Columns);
     }
 
@@ -145,6 +145,21 @@ public sealed class WeightBinder
         LinearPart part = layout.Bind(slot, tensors);
         Report(tensors.BytesRead);
         return part;
+    }
+
+    /// <summary>What is used where it lies is read ahead; what was converted is not needed a second time.</summary>
+    private void Done(WeightTensor tensor, bool usedInPlace)
+    {
+        if (tensor.IsMapped && usedInPlace)
+        {
+            MappedMemory.Populate(tensor.Data, tensor.SizeInBytes);
+        }
+        else if (tensor.IsMapped)
+        {
+            MappedMemory.Release(tensor.Data, tensor.SizeInBytes);
+        }
+
+        Report(tensor.SizeInBytes);
     }
 
     private void Report(long bytes)

@@ -24,6 +24,9 @@ public sealed record WeightTensor(string Name, string TypeName, DType? Type, IRe
     /// </summary>
     public int InterleavedHeads { get; init; }
 
+    /// <summary>True when the data lies in a mapped file, from which it can be read again.</summary>
+    public bool IsMapped { get; init; }
+
     /// <summary>The shape as text, such as <c>[32000, 2048]</c>.</summary>
     public static string Describe(IReadOnlyList<long> shape)
     {

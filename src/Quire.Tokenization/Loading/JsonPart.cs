@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Quire.Tokenization.Loading;
 
@@ -48,7 +49,8 @@ internal readonly struct JsonPart
     {
         try
         {
-            long length = new FileInfo(path).Length;
+            using SafeFileHandle handle = File.OpenHandle(path);
+            long length = RandomAccess.GetLength(handle);
             if (length > FileBytesMax)
                 throw new TokenizerException($"{path} has {length} bytes; at most {FileBytesMax} are read.");
             return Parse(System.IO.Path.GetFileName(path), File.ReadAllBytes(path));
