@@ -125,7 +125,7 @@ public class OptionRulesTests
     [InlineData("QRE1002", "--watermark", "1", "watermark must be in [0, 1), got 1")]
     [InlineData("QRE1002", "--dtype", "float8", "Unknown dtype: 'float8'")]
     [InlineData("QRE1002", "--quantization", "marlin", "Unknown quantization method: marlin. Must be one of [")]
-    [InlineData("QRE1002", "--load-format", "pt", "load_format pt is not available in this version")]
+    [InlineData("QRE1002", "--load-format", "pt", "load_format pt is not available in this version (it reads Python pickles, which can run code")]
     [InlineData("QRE1002", "--hf-overrides", "{a:1}", "hf_overrides must be JSON")]
     [InlineData("QRE1002", "--max-lora-rank", "12", "max_lora_rank must be one of 1, 8, 16")]
     [InlineData("QRE1002", "--max-model-len", "0", "max_model_len must be at least 1, or -1 (auto), got 0")]

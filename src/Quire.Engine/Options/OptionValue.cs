@@ -85,7 +85,10 @@ public static class OptionValue
                 {
                     if (string.Equals(refused, text, StringComparison.OrdinalIgnoreCase))
                     {
-                        return $"{option.Name} {refused} is not available in this version; "
+                        string why = (option.Name, refused) is ("load_format", "pt" or "npcache")
+                            ? " (it reads Python pickles, which can run code; convert the model to safetensors)"
+                            : "";
+                        return $"{option.Name} {refused} is not available in this version{why}; "
                             + (option.Choices.Count == 0 ? "leave it out" : $"use one of {string.Join(", ", option.Choices)}");
                     }
                 }
