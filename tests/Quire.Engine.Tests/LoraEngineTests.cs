@@ -5,6 +5,7 @@ using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using Quire.Core.Requests;
+using Quire.Engine.Intake;
 using Quire.Engine.Lora;
 using Quire.Engine.Streaming;
 using Quire.Models.Lora;
@@ -196,10 +197,53 @@ public sealed class LoraEngineTests : IDisposable
 
         Assert.Equal(["a1", "a2"], engine.Loras!.Active(running: false));
         Assert.Equal(["a0"], engine.Loras.Active(running: true));
+        for (int i = 0; i < 1000 && engine.Metrics.RequestsDeferred < 2; i++)
+        {
+            await Task.Delay(1);
+        }
+
+        Assert.Equal(2, engine.Metrics.RequestsDeferred);
         Assert.Equal(480, tokens + (await Task.WhenAll(running.Select(handle => handle.CompleteAsync())))[0].Outputs[0].TokenIds.Count);
         Assert.Equal(FinishReason.Error, (await waiting).Outputs[0].FinishReason);
         Assert.Equal(FinishReason.Length, (await last).Outputs[0].FinishReason);
         Assert.Equal(EngineState.Ok, engine.Health.State);
+    }
+
+    [Fact]
+    public async Task Several_outputs_scores_and_aborts_leave_no_request_counted()
+    {
+        await using InferenceEngine engine = await _tiny.StartAsync(options => options with { MaxLoras = 2, LoraModules = Modules(2), MaxNumSeqs = 4 });
+        IReadOnlyList<int> greedy = await TinyLora.TokensAsync(engine, TinyLora.Request(5, "a1"));
+        GenerationRequest request = TinyLora.Request(5, "a1");
+        RequestOutput scored = await engine.Submit(request with { Sampling = request.Sampling with { Logprobs = 2, PromptLogprobs = 1 } }).CompleteAsync();
+        Assert.Equal(greedy, scored.Outputs[0].TokenIds);
+        RequestOutput plain = await engine.Submit(request with { Lora = null, Sampling = request.Sampling with { PromptLogprobs = 1 } }).CompleteAsync();
+        Assert.NotEqual(plain.PromptLogprobs![5]!.Entries[0].Logprob, scored.PromptLogprobs![5]!.Entries[0].Logprob);
+
+        // Left at every stage: before the engine saw it, while it waits, while it runs, and with some of its outputs finished.
+        for (int i = 0; i < 200; i++)
+        {
+            using GenerationHandle handle = engine.Submit(request with
+            {
+                Lora = $"a{i % 2}", Sampling = request.Sampling with { N = 1 + i % 3, Temperature = 1, Seed = i, MaxTokens = 1 + i % 7 },
+            });
+            for (int reads = i % 4; reads > 0 && await handle.ReadAsync() is not null; reads--)
+            {
+            }
+        }
+
+        for (int i = 0; i < 1000 && engine.Loras!.Active(true).Count + engine.Loras.Active(false).Count > 0; i++)
+        {
+            await Task.Delay(5);
+        }
+
+        Assert.Empty(engine.Loras!.Active(true));
+        Assert.Empty(engine.Loras.Active(false));
+
+        // Nothing is held for requests any more: what is unloaded leaves the memory.
+        Assert.True(engine.Loras.Unload("a0"));
+        Assert.True(engine.Loras.Unload("a1"));
+        Assert.Equal(0, engine.Loras.Resident);
     }
 
     [Fact]

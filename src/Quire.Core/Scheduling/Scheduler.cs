@@ -66,6 +66,9 @@ public sealed class Scheduler
     /// <summary>Requests that hold no blocks: new ones and preempted ones.</summary>
     public int WaitingCount => _line.Count;
 
+    /// <summary>Of the waiting ones those that the last plan passed over for a reason other than room, such as the limit on adapters.</summary>
+    public int DeferredCount => _line.DeferredCount;
+
     public int FreeBlocks => _cache.Pool.FreeCount;
 
     /// <summary>The part of the cache that requests hold, 0 to 1.</summary>

@@ -24,6 +24,9 @@ internal sealed class WaitingLine
 
     public int Count => _waiting.Count + _skipped.Count + _passedOver.Count;
 
+    /// <summary>Those that were passed over in the last turn.</summary>
+    public int DeferredCount => _skipped.Count + _passedOver.Count;
+
     /// <summary>The request whose turn it is, or null.</summary>
     public RequestState? Head
     {

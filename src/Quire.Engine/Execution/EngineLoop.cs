@@ -324,7 +324,7 @@ internal sealed class EngineLoop
         _metrics.PrefixCacheHits.Add(now.Prefix.Hits - _published.Prefix.Hits);
         _metrics.Preemptions.Add(now.Preemptions - _published.Preemptions);
         _published = now;
-        _metrics.SetState(_scheduler.RunningCount, _scheduler.WaitingCount, _scheduler.CacheUsage);
+        _metrics.SetState(_scheduler.RunningCount, _scheduler.WaitingCount, _scheduler.DeferredCount, _scheduler.CacheUsage);
         _hasWork = _scheduler.RunningCount + _scheduler.WaitingCount > 0;
     }
 

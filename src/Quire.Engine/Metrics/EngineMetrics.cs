@@ -26,6 +26,7 @@ public sealed class EngineMetrics
     private readonly Counter[] _finished = new Counter[Enum.GetValues<FinishReason>().Length];
     private int _running;
     private int _waiting;
+    private int _deferred;
     private double _kvCacheUsage;
     private long _allocatedBytes;
 
@@ -111,9 +112,13 @@ public sealed class EngineMetrics
 
     public Counter Finished(FinishReason reason) => _finished[(int)reason];
 
+    /// <summary>Of the waiting requests those that wait for something else than room, such as a slot for their adapter.</summary>
+    public int RequestsDeferred => Volatile.Read(ref _deferred);
+
     /// <summary>The gauges, set once a step.</summary>
-    internal void SetState(int running, int waiting, double kvCacheUsage)
+    internal void SetState(int running, int waiting, int deferred, double kvCacheUsage)
     {
+        Volatile.Write(ref _deferred, deferred);
         Volatile.Write(ref _allocatedBytes, GC.GetAllocatedBytesForCurrentThread());
         Volatile.Write(ref _running, running);
         Volatile.Write(ref _waiting, waiting);

@@ -68,8 +68,11 @@ internal sealed class MetricsEndpoint
         Gauge(writer, "vllm:num_requests_waiting", "Requests that wait to be computed.", _labels, _metrics.RequestsWaiting);
         const string ByReason = "vllm:num_requests_waiting_by_reason";
         writer.Family(ByReason, "Waiting requests by what they wait for: room in the batch or the cache (capacity), or something else (deferred).", "gauge");
-        writer.Sample(ByReason, With("reason", "capacity"), _metrics.RequestsWaiting);
-        writer.Sample(ByReason, With("reason", "deferred"), 0);
+
+        // The two gauges are read one after the other while the engine runs; what they count never becomes negative.
+        int deferred = _metrics.RequestsDeferred;
+        writer.Sample(ByReason, With("reason", "capacity"), Math.Max(0, _metrics.RequestsWaiting - deferred));
+        writer.Sample(ByReason, With("reason", "deferred"), deferred);
         const string Sleep = "vllm:engine_sleep_state";
         writer.Family(Sleep, "Whether the engine is awake, has given up its weights, or has discarded everything.", "gauge");
         writer.Sample(Sleep, With("sleep_state", "awake"), 1);
