@@ -225,7 +225,8 @@ public sealed class LoraEngineTests : IDisposable
         {
             using GenerationHandle handle = engine.Submit(request with
             {
-                Lora = $"a{i % 2}", Sampling = request.Sampling with { N = 1 + i % 3, Temperature = 1, Seed = i, MaxTokens = 1 + i % 7 },
+                Lora = $"a{i % 2}",
+                Sampling = request.Sampling with { N = 1 + i % 3, Temperature = 1, Seed = i, MaxTokens = 1 + i % 7 },
             });
             for (int reads = i % 4; reads > 0 && await handle.ReadAsync() is not null; reads--)
             {
