@@ -10,7 +10,11 @@ internal sealed record NaiveShape(int Hidden, int Inner, int Layers, int Heads, 
 /// <summary>
 /// Llama as a textbook writes it: one sequence, whole matrices of doubles, no cache, no fusion. Shares no code with the product.
 /// </summary>
-internal sealed class NaiveLlama(NaiveShape shape, IReadOnlyDictionary<string, (int[] Shape, float[] Values)> weights)
+/// <param name="shape">Its shape.</param>
+/// <param name="weights">Its weights.</param>
+/// <param name="rounded">What a linear layer makes of its inputs before it multiplies them, by the layer's name; null for nothing.</param>
+internal sealed class NaiveLlama(
+    NaiveShape shape, IReadOnlyDictionary<string, (int[] Shape, float[] Values)> weights, Func<string, double[], double[]>? rounded = null)
 {
     /// <summary>Logits of every position.</summary>
     public double[][] Logits(int[] tokens)
@@ -82,6 +86,7 @@ internal sealed class NaiveLlama(NaiveShape shape, IReadOnlyDictionary<string, (
     private double[] Linear(string module, double[] x)
     {
         (int[] size, float[] values) = weights[module + ".weight"];
+        x = rounded?.Invoke(module, x) ?? x;
         float[]? bias = weights.TryGetValue(module + ".bias", out var stored) ? stored.Values : null;
         return [.. Enumerable.Range(0, size[0]).Select(row => (bias?[row] ?? 0) + x.Select((value, column) => value * values[row * size[1] + column]).Sum())];
     }
