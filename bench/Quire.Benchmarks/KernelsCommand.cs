@@ -14,6 +14,7 @@ internal static class KernelsCommand
         int threads = 0;
         InstructionTier? tier = null;
         DType type = DType.BF16;
+        int packedBits = 0;
         double seconds = 0.5;
         bool stepsOnly = false;
         Func<double>? clock = null;
@@ -41,6 +42,9 @@ internal static class KernelsCommand
                 case "--tier" when InstructionTierNames.TryParse(arguments[++i], out InstructionTier limit):
                     tier = limit;
                     break;
+                case "--packed":
+                    packedBits = int.Parse(arguments[++i], CultureInfo.InvariantCulture);
+                    break;
                 case "--type":
                     type = arguments[++i] switch { "f16" => DType.F16, "f32" => DType.F32, _ => DType.BF16 };
                     break;
@@ -52,10 +56,10 @@ internal static class KernelsCommand
 
         var options = new CpuOptions { Threads = threads, TierLimit = tier };
         MachineLimits before = MachineLimits.Measure(options);
-        using var benchmark = new KernelBenchmark(options, shape, type, maxTokens: 512, clock);
+        using var benchmark = new KernelBenchmark(options, shape, type, maxTokens: 512, packedBits, clock);
         Console.WriteLine(benchmark.Backend.Device.Description);
         PrintLimits(before);
-        Console.WriteLine(Text($"{shape.Name}, weights {type.DisplayName()}, {benchmark.WeightBytes / 1e9:F2} GB"));
+        Console.WriteLine(Text($"{shape.Name}, weights {(packedBits > 0 ? $"of {packedBits} bits" : type.DisplayName())}, {benchmark.WeightBytes / 1e9:F2} GB"));
         Console.WriteLine();
         Console.WriteLine($"{"",-26}{"median",11}{"best",11}{"GB/s",8}{"of read",9}{"GFLOP/s",9}{"of peak",9}{"tok/s",9}");
         foreach (int tokens in stepsOnly ? [] : new[] { 1, 2, 4, 8, 16, 64, 512 })

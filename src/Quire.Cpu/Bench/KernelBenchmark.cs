@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 using Quire.Tensors;
+using Quire.Tensors.Quantization;
 
 namespace Quire.Cpu.Bench;
 
@@ -18,6 +19,7 @@ public sealed class KernelBenchmark : IDisposable
     private readonly ITensorOps _ops;
     private readonly DecoderShape _shape;
     private readonly int _maxTokens;
+    private readonly int _packedBits;
     private readonly Layer[] _layers;
     private readonly LinearWeight _head;
     private readonly KvCache _cache;
@@ -38,14 +40,16 @@ public sealed class KernelBenchmark : IDisposable
     /// <param name="shape">The decoder.</param>
     /// <param name="weightType">BF16, F16 or F32.</param>
     /// <param name="maxTokens">Most tokens in one step.</param>
+    /// <param name="packedBits">4 or 8 packs the layers (not the head) as integers in groups of 128; 0 leaves them as they are.</param>
     /// <param name="clock">Seconds since some moment; null for the wall clock.</param>
-    public KernelBenchmark(CpuOptions options, DecoderShape shape, DType weightType, int maxTokens, Func<double>? clock = null)
+    public KernelBenchmark(CpuOptions options, DecoderShape shape, DType weightType, int maxTokens, int packedBits = 0, Func<double>? clock = null)
     {
         _clock = clock ?? (() => (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency);
         _backend = new CpuBackend(options);
         _ops = _backend.Ops;
         _shape = shape;
         _maxTokens = maxTokens;
+        _packedBits = packedBits;
         int width = shape.Heads * shape.HeadDim;
         int kvWidth = shape.KvHeads * shape.HeadDim;
         _layers = new Layer[shape.Layers];
@@ -252,11 +256,30 @@ public sealed class KernelBenchmark : IDisposable
         var parts = new LinearPart[outFeatures.Length];
         for (int i = 0; i < parts.Length; i++)
         {
+            if (_packedBits > 0 && name != "head")
+            {
+                parts[i] = Packed(outFeatures[i], inFeatures);
+                continue;
+            }
+
             Tensor weight = Random(type, outFeatures[i], inFeatures);
             parts[i] = new DensePart(new HostMatrix(weight.Data, type, weight.Rows, weight.Columns));
         }
 
         return new LinearSource(name, parts);
+    }
+
+    private GroupAffinePart Packed(int outFeatures, int inFeatures)
+    {
+        const int GroupSize = 128;
+        Tensor words = Random(DType.F32, outFeatures, (inFeatures * _packedBits + 31) / 32);
+        Tensor scales = Random(DType.F16, outFeatures, (inFeatures + GroupSize - 1) / GroupSize);
+        return new GroupAffinePart(
+            new PackedIntegers(words.Data, _packedBits, IntegerOrder.RowsOfColumns, outFeatures, inFeatures),
+            new HostMatrix(scales.Data, DType.F16, scales.Rows, scales.Columns),
+            ScalesByGroup: false,
+            null,
+            GroupSize);
     }
 
     /// <summary>Small random numbers: the exponent bits are fixed so that every pattern is a number of about 0.02.</summary>

@@ -107,6 +107,18 @@ internal readonly unsafe struct Integers4 : IIntegerBlock
         where TSimd : struct, ISimd<TVector>
         where TVector : unmanaged
     {
+        if (TSimd.Count == 8)
+        {
+            // Without a loop: the compiler does not unroll this one.
+            TVector first = TSimd.LoadBytes(block);
+            TVector second = TSimd.LoadBytes(block + 8);
+            TSimd.Store(target, TSimd.MultiplyAdd(TSimd.LowNibbles(first), scale, offset));
+            TSimd.Store(target + 8, TSimd.MultiplyAdd(TSimd.LowNibbles(second), scale, offset));
+            TSimd.Store(target + 16, TSimd.MultiplyAdd(TSimd.HighNibbles(first), scale2, offset2));
+            TSimd.Store(target + 24, TSimd.MultiplyAdd(TSimd.HighNibbles(second), scale2, offset2));
+            return;
+        }
+
         for (int i = 0; i < 16; i += TSimd.Count)
         {
             TVector pairs = TSimd.LoadBytes(block + i);
@@ -136,6 +148,15 @@ internal readonly unsafe struct Integers8 : IIntegerBlock
         where TSimd : struct, ISimd<TVector>
         where TVector : unmanaged
     {
+        if (TSimd.Count == 8)
+        {
+            TSimd.Store(target, TSimd.MultiplyAdd(TSimd.ToFloats(TSimd.LoadBytes(block)), scale, offset));
+            TSimd.Store(target + 8, TSimd.MultiplyAdd(TSimd.ToFloats(TSimd.LoadBytes(block + 8)), scale, offset));
+            TSimd.Store(target + 16, TSimd.MultiplyAdd(TSimd.ToFloats(TSimd.LoadBytes(block + 16)), scale2, offset2));
+            TSimd.Store(target + 24, TSimd.MultiplyAdd(TSimd.ToFloats(TSimd.LoadBytes(block + 24)), scale2, offset2));
+            return;
+        }
+
         for (int i = 0; i < 16; i += TSimd.Count)
         {
             TVector low = TSimd.ToFloats(TSimd.LoadBytes(block + i));
