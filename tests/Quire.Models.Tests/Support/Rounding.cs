@@ -17,7 +17,8 @@ internal static class Rounding
             double s = symmetric ? Math.Max(greatest, -least) / 127 : (greatest - least) / 255;
             double z = symmetric ? 0 : Math.Clamp(Math.Round(-128 - least / s), -128, 127);
             return [.. x.Select(value => (Math.Clamp(Math.Round(value / s) + z, -128, 127) - z) * s)];
-        },
+        }
+        ,
     };
 
     public static Func<double[], double[]>? Float8(string kind, int group, float scale) => kind switch
