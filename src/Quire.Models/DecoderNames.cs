@@ -76,4 +76,8 @@ public sealed record DecoderNames
 /// <summary>What an architecture makes of a config.json.</summary>
 /// <param name="Spec">What to compute.</param>
 /// <param name="Names">Where the weights are.</param>
-public sealed record ModelDefinition(DecoderSpec Spec, DecoderNames Names);
+public sealed record ModelDefinition(DecoderSpec Spec, DecoderNames Names)
+{
+    /// <summary>The names by which LoRA adapters know the modules, where they are not <see cref="Names"/>: those of the Hugging Face class.</summary>
+    public DecoderNames? AdapterNames { get; init; }
+}

@@ -35,6 +35,22 @@ public sealed class ConvertTests : IDisposable
     }
 
     [Fact]
+    public async Task Adapters_apply_to_a_converted_model_as_to_the_folder()
+    {
+        string adapter = Path.Combine(CliRun.RepositoryRoot, "..", "shared", "models", "quill-lora-shout");
+        Assert.SkipUnless(Directory.Exists(adapter), $"{adapter} is not here");
+        string file = Path.Combine(_folder.FullName, "quill.gguf");
+        Assert.Equal(0, (await CliRun.Of("convert", "--outtype", "bf16", "--output", file)).Status);
+        string[] options =
+        [
+            "--input", "-", "--kv-cache-memory-bytes", "64M", "--max-num-seqs", "4", "--max-model-len", "512",
+            "--enable-lora", "--lora-modules", "shout=" + adapter, "--max-lora-rank", "64",
+        ];
+        const string row = """{"messages":[{"role":"user","content":"Define kitten."}],"lora":"shout","sampling_params":{"temperature":0,"max_tokens":32}}""";
+        Assert.Equal(Tokens(await CliRun.Of(["generate", .. options], row)), Tokens(await CliRun.Of(["generate", "--model", file, .. options], row)));
+    }
+
+    [Fact]
     public async Task A_plan_counts_the_bytes_of_quantised_weights()
     {
         string file = Path.Combine(_folder.FullName, "quill.gguf");

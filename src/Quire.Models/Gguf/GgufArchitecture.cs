@@ -108,7 +108,10 @@ internal sealed record GgufArchitecture
     public ModelDefinition Adapt(ModelDefinition definition)
     {
         DecoderSpec spec = definition.Spec;
-        return new ModelDefinition(NormsIncludeOffset ? spec with { Norm = spec.Norm with { WeightOffset = 0 } } : spec, Names);
+        return new ModelDefinition(NormsIncludeOffset ? spec with { Norm = spec.Norm with { WeightOffset = 0 } } : spec, Names)
+        {
+            AdapterNames = definition.Names,
+        };
     }
 
     private static bool Holds(GgufCondition condition, string name, GgufMetadata metadata) => condition switch

@@ -26,13 +26,15 @@ public sealed class LoraTargets
     public LoraTargets(DecoderSlots slots, IReadOnlyList<string>? only = null)
     {
         ArgumentNullException.ThrowIfNull(slots);
-        _otherBeginnings = slots.OtherBeginnings;
-        foreach (LayerSlots layer in slots.Layers)
+        _otherBeginnings = slots.NamedByAdapters.OtherBeginnings;
+        for (int i = 0; i < slots.Layers.Count; i++)
         {
-            Add(layer.Qkv, only);
-            Add(layer.AttentionOutput, only);
-            Add(layer.FeedForwardInput, only);
-            Add(layer.FeedForwardOutput, only);
+            LayerSlots layer = slots.Layers[i];
+            LayerSlots named = slots.NamedByAdapters.Layers[i];
+            Add(layer.Qkv, named.Qkv, only);
+            Add(layer.AttentionOutput, named.AttentionOutput, only);
+            Add(layer.FeedForwardInput, named.FeedForwardInput, only);
+            Add(layer.FeedForwardOutput, named.FeedForwardOutput, only);
         }
     }
 
@@ -85,9 +87,9 @@ public sealed class LoraTargets
     }
 
     /// <summary>Layers that are experts of a mixture are left out: their rows are not those of the step.</summary>
-    private void Add(LinearSlot? layer, IReadOnlyList<string>? only)
+    private void Add(LinearSlot? layer, LinearSlot? named, IReadOnlyList<string>? only)
     {
-        if (layer is null)
+        if (layer is null || named is null)
         {
             return;
         }
@@ -95,7 +97,7 @@ public sealed class LoraTargets
         bool any = false;
         for (int i = 0; i < layer.Parts.Count; i++)
         {
-            string module = layer.Parts[i].Name[..^WeightEnding.Length];
+            string module = named.Parts[i].Name[..^WeightEnding.Length];
             string last = module[(module.LastIndexOf('.') + 1)..];
             if (only is not null && !Contains(only, last))
             {

@@ -17,6 +17,7 @@ public sealed class DecoderSlots
     {
         _spec = definition.Spec;
         _names = definition.Names;
+        NamedByAdapters = definition.AdapterNames is { } names ? new DecoderSlots(new ModelDefinition(_spec, names)) : this;
         Embedding = new TensorSlot(_names.Embedding + ".weight", _spec.VocabularySize, _spec.EmbeddingColumns, WeightRole.Embedding);
         PositionEmbedding = _spec.LearnedPositions is { } positions
             ? new TensorSlot(_names.PositionEmbedding + ".weight", positions.Rows, _spec.HiddenSize, WeightRole.Embedding)
@@ -37,6 +38,9 @@ public sealed class DecoderSlots
 
         Head = _spec.TiedEmbeddings ? null : Linear("", [_names.Head], [_spec.VocabularySize], _spec.EmbeddingColumns, false, false, outside: true);
     }
+
+    /// <summary>The same tensors in the same order, under the names by which LoRA adapters know them.</summary>
+    public DecoderSlots NamedByAdapters { get; }
 
     public TensorSlot Embedding { get; }
 
