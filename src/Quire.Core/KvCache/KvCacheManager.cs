@@ -177,6 +177,23 @@ internal sealed class KvCacheManager
     }
 
     /// <summary>
+    /// Takes all blocks of a request that gives way. Full blocks that only the plan in the making would have filled lose their hash: that plan
+    /// computes nothing of the request any more, and who found them would read what nobody wrote.
+    /// </summary>
+    public void FreePreempted(RequestState request)
+    {
+        BlockTable table = request.Table;
+        for (int i = request.ComputedTokens / Geometry.BlockSize; i < table.RegisteredCount; i++)
+        {
+            int block = table.Blocks[i];
+            if (block != 0 && Index!.IsRegistered(block))
+                Index.Evict(block);
+        }
+
+        Free(request);
+    }
+
+    /// <summary>
     /// Lets a new request share the blocks of one with the same tokens. Full blocks are shared; a block that both would write to is copied.
     /// False, and nothing changed, when no block is free for the copy.
     /// </summary>

@@ -52,7 +52,7 @@ internal sealed class Planner
     {
         RequestState request = _running[place];
         _running.RemoveAt(place);
-        _cache.Free(request);
+        _cache.FreePreempted(request);
         request.LoseBlocks();
         _line.Return(request);
         Preemptions++;

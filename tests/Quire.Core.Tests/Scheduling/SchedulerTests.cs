@@ -105,6 +105,31 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void Blocks_that_a_victim_was_to_fill_in_this_step_are_not_found_in_the_cache()
+    {
+        // In step 3, request 3 stands first and was given two blocks for positions 8 to 11, which are then never computed.
+        SchedulerOptions options = World.Options(blocks: 9, blockSize: 2) with
+        {
+            Policy = SchedulingPolicy.Priority,
+            SchedulerReserveFullIsl = false,
+            LongPrefillTokenThreshold = 4,
+        };
+        var world = new World(options);
+        world.Admit(new RequestSpec { Id = new RequestId(3), PromptTokenIds = World.Prompt(3, 13), MaxTokens = 1, Priority = 9 });
+        world.Step();
+        world.Admit(1, prompt: 4, maxTokens: 3);
+        world.RunToEnd();
+        Expect(world, """
+            step 1: 3 new 0+4
+            step 2: 3 run 4+4 | 1 new 0+4*
+            step 3: 1 run 4+1* | 3 preempted
+            step 4: 1 run 5+1*
+            step 5: 3 resumed 8+4
+            step 6: 3 run 12+1*
+            """);
+    }
+
+    [Fact]
     public void A_request_that_gives_way_to_nobody_but_itself_stops_the_step_and_the_next_one_is_planned_at_once()
     {
         // In step 3, request 3 stands first, has the largest priority and needs a block.
