@@ -28,6 +28,8 @@ internal sealed class EngineLoop
     private readonly List<GenerationHandle> _toWake = new(64);
     private readonly HashSet<GenerationHandle> _open = [];
     private readonly Thread _thread;
+    private List<EngineCommand> _executing = [];
+    private int _executed;
     private SchedulerStatistics _published;
     private bool _stopping;
     private long _lastProgress = Stopwatch.GetTimestamp();
@@ -111,8 +113,10 @@ internal sealed class EngineLoop
 
     private void Execute(List<EngineCommand> commands)
     {
-        foreach (EngineCommand command in commands)
+        _executing = commands;
+        for (_executed = 0; _executed < commands.Count; _executed++)
         {
+            EngineCommand command = commands[_executed];
             switch (command.Kind)
             {
                 case CommandKind.Submit:
@@ -328,18 +332,29 @@ internal sealed class EngineLoop
         _hasWork = _scheduler.RunningCount + _scheduler.WaitingCount > 0;
     }
 
+    private static void Fail(EngineCommand command, QuireException failure)
+    {
+        if (command.Target is GenerationHandle handle && command.Kind == CommandKind.Submit)
+        {
+            handle.Fail(failure);
+        }
+        else if (command.Target is TaskCompletionSource<bool> answer)
+        {
+            answer.TrySetException(failure);
+        }
+    }
+
     private void FailOpen(QuireException failure)
     {
+        // What failed may have been a command: those after it were taken from the queue and would be forgotten.
+        for (int i = _executed; i < _executing.Count; i++)
+        {
+            Fail(_executing[i], failure);
+        }
+
         foreach (EngineCommand command in _commands.Close())
         {
-            if (command.Target is GenerationHandle handle && command.Kind == CommandKind.Submit)
-            {
-                handle.Fail(failure);
-            }
-            else if (command.Target is TaskCompletionSource<bool> answer)
-            {
-                answer.TrySetException(failure);
-            }
+            Fail(command, failure);
         }
 
         foreach (GenerationHandle handle in _open)

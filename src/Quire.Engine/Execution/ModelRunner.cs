@@ -13,7 +13,7 @@ namespace Quire.Engine.Execution;
 /// Runs one planned step: builds its tensors, runs the layers over all scheduled tokens at once, and turns the hidden states of the
 /// rows that sample into tokens. The output head runs in pieces of <see cref="DecoderWorkspace.MaxLogitRows"/> rows.
 /// </summary>
-internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, TextServices? text, int maxSequences, LoraSlots? lora)
+internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, int maxSequences, LoraSlots? lora)
 {
     private readonly int[] _tokens = new int[maxSequences];
     private readonly int[] _counts = new int[maxSequences];
@@ -123,7 +123,7 @@ internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBui
                     backend.MapLogits(logits, inPiece), tokens[position], collector.TopCount, mode, out SampledLogprobs? scores);
                 if (fault == SamplingFault.None)
                 {
-                    collector.Add(position, LogprobFormatter.Format(scores!, text?.TokenTexts, tokens[..position]));
+                    collector.Add(position, scores!);
                 }
                 else
                 {

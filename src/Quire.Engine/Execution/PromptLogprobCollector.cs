@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Quire.Core.Scheduling;
-using Quire.Engine.Streaming;
+using Quire.Engine.Sampling;
 
 namespace Quire.Engine.Execution;
 
@@ -10,7 +10,7 @@ namespace Quire.Engine.Execution;
 /// </summary>
 internal sealed class PromptLogprobCollector(int promptLength, int topCount)
 {
-    private readonly TokenLogprobs?[] _scores = new TokenLogprobs?[promptLength];
+    private readonly SampledLogprobs?[] _scores = new SampledLogprobs?[promptLength];
     private int _next = 1;
 
     /// <summary>Most likely tokens beside the prompt's own.</summary>
@@ -19,7 +19,7 @@ internal sealed class PromptLogprobCollector(int promptLength, int topCount)
     public bool IsComplete => _next >= _scores.Length;
 
     /// <summary>One entry a prompt token, the first null; null until all are there.</summary>
-    public IReadOnlyList<TokenLogprobs?>? Finished => IsComplete ? _scores : null;
+    public IReadOnlyList<SampledLogprobs?>? Finished => IsComplete ? _scores : null;
 
     /// <summary>
     /// Tokens of a row that score their successor: position p scores the prompt token p + 1, so the prompt's last position scores none.
@@ -28,7 +28,7 @@ internal sealed class PromptLogprobCollector(int promptLength, int topCount)
     public static int ScoredTokens(in ScheduledRow row) => Math.Min(row.TokenCount, row.Request.PromptLength - 1 - row.FirstPosition);
 
     /// <summary>Keeps the score of the token at <paramref name="position"/>. Positions computed again after a preemption are skipped.</summary>
-    public void Add(int position, TokenLogprobs logprobs)
+    public void Add(int position, SampledLogprobs logprobs)
     {
         if (position == _next)
         {

@@ -35,9 +35,14 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
         long firstId = Interlocked.Add(ref _lastId, sampling.N) - sampling.N + 1;
         string name = request.RequestId ?? $"request-{firstId}";
         var handle = new GenerationHandle(engine, name, request.Prompt.Text, prompt, sampling, arrival);
+        RequestSpec spec = SpecOfFirst(handle, request, lora, firstId);
+        Check(spec.Validate());
+        SamplerState first = samplers.Create(settings, prompt, firstId);
         for (int i = 0; i < sampling.N; i++)
         {
-            handle.Sequences[i] = NewSequence(handle, request, settings, lora, firstId, i);
+            handle.Sequences[i] = i == 0
+                ? new Sequence(handle, 0, spec, first) { Lora = lora, PromptLogprobs = Collector(sampling, prompt.Length) }
+                : new Sequence(handle, i, spec with { Id = new RequestId(firstId + i) }, first.ForOutput(i)) { Lora = lora };
         }
 
         if (lora is not null)
@@ -48,15 +53,14 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
         return handle;
     }
 
-    private Sequence NewSequence(
-        GenerationHandle handle, GenerationRequest request, SamplerSettings settings, LoraEntry? lora, long firstId, int index)
+    /// <summary>The first output as the scheduler sees it; the others differ in their id only and share its arrays.</summary>
+    private RequestSpec SpecOfFirst(GenerationHandle handle, GenerationRequest request, LoraEntry? lora, long firstId)
     {
         SamplingParams sampling = handle.Sampling;
-        int[] prompt = handle.PromptTokens;
-        var spec = new RequestSpec
+        return new RequestSpec
         {
-            Id = new RequestId(firstId + index),
-            PromptTokenIds = prompt,
+            Id = new RequestId(firstId),
+            PromptTokenIds = handle.PromptTokens,
             MaxTokens = sampling.MaxTokens!.Value,
             MinTokens = sampling.MinTokens,
             EosTokenId = sampling.IgnoreEos || model.EosTokenIds.Count == 0 ? null : model.EosTokenIds[0],
@@ -67,15 +71,11 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
             SkipReadingPrefixCache = sampling.SkipReadingPrefixCache ?? false,
             RepetitionDetection = sampling.RepetitionDetection,
         };
-        Check(spec.Validate());
-        return new Sequence(handle, index, spec, samplers.Create(settings, prompt, firstId, index))
-        {
-            Lora = lora,
-            PromptLogprobs = index == 0 && sampling.PromptLogprobs is { } top
-                ? new PromptLogprobCollector(prompt.Length, top < 0 ? model.VocabularySize : top)
-                : null,
-        };
     }
+
+    private PromptLogprobCollector? Collector(SamplingParams sampling, int promptLength) => sampling.PromptLogprobs is { } top
+        ? new PromptLogprobCollector(promptLength, top < 0 ? model.VocabularySize : top)
+        : null;
 
     private LoraEntry FindLora(string name) => loras?.Find(name) ?? throw new QuireException(
         ErrorCodes.UnknownModel, ErrorKind.NotFound, $"there is no LoRA adapter '{name}': the engine was started without enable_lora", "lora");

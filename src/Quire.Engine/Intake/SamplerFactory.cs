@@ -34,9 +34,9 @@ internal sealed class SamplerFactory(
         return SamplerSettings.Create(sampling, vocabularySize, endTokenIds, badWords, mode);
     }
 
-    /// <summary>The state of output <paramref name="index"/> of the request whose first sequence is <paramref name="firstId"/>.</summary>
-    public SamplerState Create(SamplerSettings settings, int[] prompt, long firstId, int index) =>
-        new(settings, prompt, unchecked((ulong)seed * 0x9E37_79B9_7F4A_7C15 + (ulong)firstId), index);
+    /// <summary>The state of the first output of the request whose first sequence is <paramref name="firstId"/>.</summary>
+    public SamplerState Create(SamplerSettings settings, int[] prompt, long firstId) =>
+        new(settings, prompt, unchecked((ulong)seed * 0x9E37_79B9_7F4A_7C15 + (ulong)firstId));
 
     private static void Check(Refusal? refusal)
     {

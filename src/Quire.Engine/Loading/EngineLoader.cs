@@ -120,7 +120,7 @@ internal static class EngineLoader
             MemoryPlan = cache.Plan,
             Scheduler = new Scheduler(SchedulerOptions(options, cache.Plan)),
             Runner = new ModelRunner(
-                model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, services, options.MaxNumSeqs, lora?.Slots),
+                model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, options.MaxNumSeqs, lora?.Slots),
             Loras = lora?.Registry,
             Samplers = new SamplerFactory(model.Spec.VocabularySize, options.MaxLogprobs, mode, endTokens, text.Tokenizer, options.Seed),
             Tokenizer = text.Tokenizer,

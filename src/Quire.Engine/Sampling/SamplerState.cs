@@ -13,7 +13,9 @@ public sealed class SamplerState
 
     private readonly ulong _seed;
     private readonly ulong _stream;
+    private readonly TokenCounts? _promptCounts; // Shared by the outputs of a request and never changed.
     private readonly int[] _recent;
+    private TokenCounts? _counts;
     private int _recentCount;
 
     /// <param name="settings">The request's settings.</param>
@@ -21,15 +23,24 @@ public sealed class SamplerState
     /// <param name="requestKey">A number that no other request has; chance comes from it when the request has no seed of its own.</param>
     /// <param name="outputIndex">Which of the request's n outputs; with a seed, output i draws as seed + i does.</param>
     public SamplerState(SamplerSettings settings, ReadOnlySpan<int> promptTokenIds, ulong requestKey, int outputIndex = 0)
+        : this(settings, requestKey, outputIndex)
+    {
+        if (settings.HasPenalties)
+            _promptCounts = CountPrompt(settings, promptTokenIds);
+    }
+
+    private SamplerState(SamplerSettings settings, ulong requestKey, int outputIndex)
     {
         ArgumentNullException.ThrowIfNull(settings);
         Settings = settings;
+        RequestKey = requestKey;
         _seed = settings.Seed is { } seed ? unchecked((ulong)seed + (ulong)outputIndex) : requestKey;
         _stream = settings.Seed is null ? (ulong)outputIndex : 0;
         _recent = settings.BadWordReach > 0 ? new int[2 * settings.BadWordReach] : [];
-        if (settings.HasPenalties)
-            Counts = CountPrompt(settings, promptTokenIds);
     }
+
+    private SamplerState(SamplerState sibling, int outputIndex)
+        : this(sibling.Settings, sibling.RequestKey, outputIndex) => _promptCounts = sibling._promptCounts;
 
     public SamplerSettings Settings { get; }
 
@@ -39,7 +50,10 @@ public sealed class SamplerState
     /// <summary>When set, the next token is this one, whatever the logits (the end of a thinking section whose budget is spent).</summary>
     public int? ForcedTokenId { get; set; }
 
-    internal TokenCounts? Counts { get; }
+    /// <summary>What penalties look at; null without any.</summary>
+    internal TokenCounts? Counts => _counts ?? _promptCounts;
+
+    private ulong RequestKey { get; }
 
     /// <summary>The last tokens of the output, as many as bad words look at.</summary>
     internal ReadOnlySpan<int> Recent => _recent.AsSpan(0, _recentCount);
@@ -51,12 +65,21 @@ public sealed class SamplerState
 
     internal bool MasksStopTokens => OutputCount < Settings.MinTokens && Settings.MinTokensMask.Length > 0;
 
+    /// <summary>The state of another output of the same request. The prompt is counted once for all of them.</summary>
+    public SamplerState ForOutput(int outputIndex) => new(this, outputIndex);
+
     /// <summary>Appends a token to the output. The forced token, if any, is used up.</summary>
     public void Accept(int tokenId)
     {
         OutputCount++;
         ForcedTokenId = null;
-        Counts?.AddOutputToken(tokenId);
+        if (_promptCounts is not null)
+        {
+            // Room of its own from the first token on: outputs that wait cost next to nothing, however many a request asks for.
+            _counts ??= _promptCounts.Copy((int)Math.Min(Settings.VocabularySize, _promptCounts.Count + (long)Math.Min(Settings.ExpectedTokens, TokensReservedMax)));
+            _counts.AddOutputToken(tokenId);
+        }
+
         if (_recent.Length == 0)
             return;
         if (_recentCount == _recent.Length)
@@ -73,11 +96,9 @@ public sealed class SamplerState
 
     private static TokenCounts CountPrompt(SamplerSettings settings, ReadOnlySpan<int> promptTokenIds)
     {
-        bool counted = settings.RepetitionPenalty != 1f;
-        long expected = (counted ? promptTokenIds.Length : 0) + Math.Min((long)settings.ExpectedTokens, TokensReservedMax);
-        var counts = new TokenCounts((int)Math.Min(expected, settings.VocabularySize));
-        if (!counted)
-            return counts;
+        if (settings.RepetitionPenalty == 1f)
+            return new TokenCounts(0);
+        var counts = new TokenCounts(Math.Min(promptTokenIds.Length, settings.VocabularySize));
         foreach (int token in promptTokenIds)
             counts.AddPromptToken(token);
         return counts;

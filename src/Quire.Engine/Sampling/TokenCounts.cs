@@ -38,6 +38,15 @@ internal sealed class TokenCounts
         _counts[entry]++;
     }
 
+    /// <summary>The same counts with room for so many different tokens.</summary>
+    public TokenCounts Copy(int expectedTokens)
+    {
+        var copy = new TokenCounts(Math.Max(expectedTokens, Count));
+        for (int entry = 0; entry < Count; entry++)
+            copy._counts[copy.EntryOf(_tokenIds[entry])] = _counts[entry];
+        return copy;
+    }
+
     private static int SlotCount(int capacity) => (int)BitOperations.RoundUpToPowerOf2((uint)capacity * 2);
 
     private int EntryOf(int tokenId)

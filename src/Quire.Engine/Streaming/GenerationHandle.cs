@@ -24,6 +24,7 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
     private List<TokenEvent> _incoming = new(16);
     private List<TokenEvent> _reading = new(16);
     private bool _readerWaits;
+    private IReadOnlyList<TokenLogprobs?>? _promptLogprobs;
     private Exception? _failure;
     private int _openOutputs;
     private int _abortSent;
@@ -60,7 +61,7 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
     public int OutputCount => _assemblers.Length;
 
     /// <summary>One entry a prompt token, the first null; complete from the first delta on. Null when not asked for.</summary>
-    public IReadOnlyList<TokenLogprobs?>? PromptLogprobs => Sequences[0].PromptLogprobs?.Finished;
+    public IReadOnlyList<TokenLogprobs?>? PromptLogprobs => _promptLogprobs ??= FormatPrompt();
 
     /// <summary>When things happened; complete once the request has ended.</summary>
     public RequestTimings Timings => RequestTimer.Summarize(Arrival, Sequences);
@@ -225,6 +226,22 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
 
     void IValueTaskSource<bool>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _wake.OnCompleted(continuation, state, token, flags);
+
+    private TokenLogprobs?[]? FormatPrompt()
+    {
+        if (Sequences[0].PromptLogprobs?.Finished is not { } scores)
+        {
+            return null;
+        }
+
+        var formatted = new TokenLogprobs?[scores.Count];
+        for (int position = 1; position < formatted.Length; position++)
+        {
+            formatted[position] = LogprobFormatter.Format(scores[position]!, _engine.Text?.TokenTexts, PromptTokens.AsSpan(0, position));
+        }
+
+        return formatted;
+    }
 
     private ValueTask<bool> WaitAsync()
     {

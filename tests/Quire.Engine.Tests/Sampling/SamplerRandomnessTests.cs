@@ -37,6 +37,47 @@ public class SamplerRandomnessTests
     }
 
     [Fact]
+    public void Outputs_of_one_request_count_the_prompt_once_and_their_own_tokens_each()
+    {
+        var sampling = new SamplingParams { Temperature = 1, RepetitionPenalty = 1.5, FrequencyPenalty = 1, Seed = 4, MaxTokens = 100_000, N = 3 };
+        var settings = SamplerSettings.Create(sampling, 50);
+        int[] prompt = [1, 2, 3, 2];
+        var first = new SamplerState(settings, prompt, requestKey: 9);
+        SamplerState[] outputs = [first, first.ForOutput(1), first.ForOutput(2)];
+        var sampler = new Sampler(50);
+        for (int index = 0; index < outputs.Length; index++)
+        {
+            var alone = new SamplerState(settings, prompt, requestKey: 9, index);
+            for (int position = 0; position < 40; position++)
+            {
+                Assert.Equal(Next(sampler, alone), Next(sampler, outputs[index]));
+            }
+        }
+    }
+
+    [Fact]
+    public void Outputs_that_wait_take_no_memory_for_penalties()
+    {
+        var settings = SamplerSettings.Create(new SamplingParams { PresencePenalty = 1, MaxTokens = 100_000, N = 2000 }, 150_000);
+        var first = new SamplerState(settings, [1, 2, 3], requestKey: 9);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int index = 1; index < 2000; index++)
+        {
+            GC.KeepAlive(first.ForOutput(index));
+        }
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2000 * 256);
+    }
+
+    private static int Next(Sampler sampler, SamplerState state)
+    {
+        float[] row = [.. Enumerable.Range(0, 50).Select(i => i % 7 * 0.3f)];
+        Assert.Equal(SamplingFault.None, sampler.Sample(row, state, out int token, out _));
+        state.Accept(token);
+        return token;
+    }
+
+    [Fact]
     public void Successive_positions_of_one_sequence_are_independent_draws()
     {
         const int Draws = 20_000;
