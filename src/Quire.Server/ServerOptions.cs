@@ -182,5 +182,11 @@ public sealed record ServerLimits
     /// <summary>Characters of one entry of <c>stop</c> or <c>bad_words</c>.</summary>
     public int StopLength { get; init; } = 4096;
 
+    /// <summary>Characters of all entries of <c>stop</c> together: each becomes a state of the automaton that searches for them.</summary>
+    public int StopCharacters { get; init; } = 65536;
+
+    /// <summary>Characters of <c>cache_salt</c>.</summary>
+    public int CacheSaltLength { get; init; } = 1024;
+
     public int Tools { get; init; } = 1024;
 }

@@ -167,7 +167,7 @@ public class CompletionTests
         (int status, _) = await server.CompleteAsync(
             """
             "n":2,"temperature":0.5,"top_p":0.9,"top_k":7,"min_p":0.1,"repetition_penalty":1.1,"presence_penalty":0.2,"frequency_penalty":0.3,
-            "seed":-5,"stop":["x","y"],"stop_token_ids":[3],"bad_words":["z"],"allowed_token_ids":[1,2],"logit_bias":{"5":1.5},"min_tokens":2,
+            "seed":-5,"stop":["x","y"],"stop_token_ids":[3],"bad_words":["z"],"allowed_token_ids":[1,2],"logit_bias":{"5":1.5,"6":500,"7":-1e999},"min_tokens":2,
             "max_tokens":9,"ignore_eos":true,"include_stop_str_in_output":true,"skip_special_tokens":false,"priority":-3,"cache_salt":"s",
             "truncate_prompt_tokens":5,"logprobs":1,"add_special_tokens":false
             """);
@@ -180,7 +180,7 @@ public class CompletionTests
         Assert.Equal([3], sampling.StopTokenIds);
         Assert.Equal(["z"], sampling.BadWords);
         Assert.Equal([1, 2], sampling.AllowedTokenIds!);
-        Assert.Equal(1.5f, sampling.LogitBias![5]);
+        Assert.Equal((1.5f, 100f, -100f), (sampling.LogitBias![5], sampling.LogitBias[6], sampling.LogitBias[7]));
         Assert.Equal((2, 9, true, true, false), (sampling.MinTokens, sampling.MaxTokens, sampling.IgnoreEos, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens));
         Assert.Equal((-3, "s", 5, 1), (request.Priority, request.CacheSalt, request.TruncatePromptTokens, sampling.Logprobs));
         Assert.False(request.Prompt.AddSpecialTokens);

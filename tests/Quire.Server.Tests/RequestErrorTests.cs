@@ -104,6 +104,22 @@ public partial class RequestErrorTests
     }
 
     [Fact]
+    public async Task What_a_client_makes_the_engine_hold_is_bounded_in_all()
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        string salt = new('s', 1025);
+        (int status, JsonElement body) = await server.CompleteAsync($"\"cache_salt\":\"{salt}\"");
+        Assert.Equal(400, status);
+        Assert.Contains("at most 1024", body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+
+        string stops = string.Join(',', Enumerable.Range(0, 20).Select(i => $"\"{i}{new string('x', 4000)}\""));
+        (status, body) = await server.CompleteAsync($"\"stop\":[{stops}]");
+        Assert.Equal(400, status);
+        Assert.Contains("at most 65536", body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Empty(server.Engine.Submitted);
+    }
+
+    [Fact]
     public async Task T2_lists_are_bounded()
     {
         await using TestServer server = await TestServer.StartAsync();

@@ -104,7 +104,7 @@ public sealed record MemoryPlan
     private static Refusal? CheckInputs(MemoryBudget budget)
     {
         if (budget.GpuMemoryUtilization is not (> 0.0 and <= 1.0))
-            return Invalid("gpu_memory_utilization", $"gpu_memory_utilization must be in (0, 1], got {PythonText.Number(budget.GpuMemoryUtilization)}.");
+            return Invalid("gpu_memory_utilization", $"gpu_memory_utilization must be in (0, 1], got {PythonRepr.Number(budget.GpuMemoryUtilization)}.");
         if (budget.KvCacheMemoryBytes <= 0)
             return Invalid("kv_cache_memory_bytes", $"kv_cache_memory_bytes must be greater than 0, got {budget.KvCacheMemoryBytes}.");
         if (budget.NumGpuBlocksOverride < 2)

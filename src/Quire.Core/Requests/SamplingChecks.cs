@@ -1,3 +1,5 @@
+using System.Collections.Generic;
+
 namespace Quire.Core.Requests;
 
 /// <summary>The range checks of <see cref="SamplingParams"/>, in vLLM's order and with its texts.</summary>
@@ -13,6 +15,7 @@ internal static class SamplingChecks
         ?? Lengths(p)
         ?? Logprobs(p)
         ?? Texts(p)
+        ?? Bias(p)
         ?? Greedy(p);
 
     private static Refusal? ThinkingBudget(SamplingParams p) => p.ThinkingTokenBudget < -1
@@ -31,30 +34,30 @@ internal static class SamplingChecks
     private static Refusal? Penalties(SamplingParams p)
     {
         if (p.PresencePenalty is not (>= -2.0 and <= 2.0))
-            return Invalid("presence_penalty", $"presence_penalty must be in [-2, 2], got {PythonText.Number(p.PresencePenalty)}.");
+            return Invalid("presence_penalty", $"presence_penalty must be in [-2, 2], got {PythonRepr.Number(p.PresencePenalty)}.");
         if (p.FrequencyPenalty is not (>= -2.0 and <= 2.0))
-            return Invalid("frequency_penalty", $"frequency_penalty must be in [-2, 2], got {PythonText.Number(p.FrequencyPenalty)}.");
+            return Invalid("frequency_penalty", $"frequency_penalty must be in [-2, 2], got {PythonRepr.Number(p.FrequencyPenalty)}.");
         if (!double.IsFinite(p.RepetitionPenalty))
-            return Invalid("repetition_penalty", $"repetition_penalty must be a finite number, got {PythonText.Number(p.RepetitionPenalty)}.");
+            return Invalid("repetition_penalty", $"repetition_penalty must be a finite number, got {PythonRepr.Number(p.RepetitionPenalty)}.");
         return p.RepetitionPenalty <= 0.0
-            ? Invalid("repetition_penalty", $"repetition_penalty must be greater than zero, got {PythonText.Number(p.RepetitionPenalty)}.")
+            ? Invalid("repetition_penalty", $"repetition_penalty must be greater than zero, got {PythonRepr.Number(p.RepetitionPenalty)}.")
             : null;
     }
 
     private static Refusal? Shape(SamplingParams p)
     {
         if (!double.IsFinite(p.Temperature))
-            return Invalid("temperature", $"temperature must be a finite number, got {PythonText.Number(p.Temperature)}.");
+            return Invalid("temperature", $"temperature must be a finite number, got {PythonRepr.Number(p.Temperature)}.");
         if (p.Temperature < 0.0)
-            return Invalid("temperature", $"temperature must be non-negative, got {PythonText.Number(p.Temperature)}.");
+            return Invalid("temperature", $"temperature must be non-negative, got {PythonRepr.Number(p.Temperature)}.");
         if (p.Temperature > 2.0)
-            return Invalid("temperature", $"temperature must be in [0, 2], got {PythonText.Number(p.Temperature)}.");
+            return Invalid("temperature", $"temperature must be in [0, 2], got {PythonRepr.Number(p.Temperature)}.");
         if (p.TopP is not (> 0.0 and <= 1.0))
-            return Invalid("top_p", $"top_p must be in (0, 1], got {PythonText.Number(p.TopP)}.");
+            return Invalid("top_p", $"top_p must be in (0, 1], got {PythonRepr.Number(p.TopP)}.");
         if (p.TopK < -1)
             return Invalid("top_k", $"top_k must be 0 (disable), or at least 1, got {p.TopK}.");
         return p.MinP is not (>= 0.0 and <= 1.0)
-            ? Invalid("min_p", $"min_p must be in [0, 1], got {PythonText.Number(p.MinP)}.")
+            ? Invalid("min_p", $"min_p must be in [0, 1], got {PythonRepr.Number(p.MinP)}.")
             : null;
     }
 
@@ -104,7 +107,18 @@ internal static class SamplingChecks
         foreach (string word in p.BadWords)
         {
             if (word.Length == 0)
-                return Invalid("bad_words", $"bad_words cannot contain an empty string. Got bad_words={PythonText.List(p.BadWords)}");
+                return Invalid("bad_words", $"bad_words cannot contain an empty string. Got bad_words={PythonRepr.List(p.BadWords)}");
+        }
+
+        return null;
+    }
+
+    private static Refusal? Bias(SamplingParams p)
+    {
+        foreach ((int token, float value) in p.LogitBias ?? new Dictionary<int, float>())
+        {
+            if (float.IsNaN(value) || float.IsPositiveInfinity(value))
+                return Invalid("logit_bias", $"logit_bias of token {token} must be a finite number or -inf, got {PythonRepr.Number(value)}.");
         }
 
         return null;

@@ -101,7 +101,7 @@ public sealed record SamplingParams
 
     public StructuredOutputs? StructuredOutputs { get; init; }
 
-    /// <summary>Added to logits by token id; values are clamped to [−100, 100].</summary>
+    /// <summary>Added to logits by token id. −∞ forbids a token. The server clamps what clients send to [−100, 100].</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
     /// <summary>Only these tokens may be sampled.</summary>
@@ -148,8 +148,8 @@ public sealed record SamplingParams
         double temperature = Temperature;
         if (temperature is > 0 and < SmallestTemperature)
         {
-            (notes = []).Add($"temperature {PythonText.Number(temperature)} is less than {PythonText.Number(SmallestTemperature)}, which may cause "
-                + $"numerical errors nan or inf in tensors. We have maxed it out to {PythonText.Number(SmallestTemperature)}.");
+            (notes = []).Add($"temperature {PythonRepr.Number(temperature)} is less than {PythonRepr.Number(SmallestTemperature)}, which may cause "
+                + $"numerical errors nan or inf in tensors. We have maxed it out to {PythonRepr.Number(SmallestTemperature)}.");
             temperature = SmallestTemperature;
         }
 
@@ -165,7 +165,6 @@ public sealed record SamplingParams
             MinP = greedy ? 0.0 : MinP,
             StopTokenIds = WithoutDuplicates(StopTokenIds),
             BadWords = WithoutDuplicates(BadWords),
-            LogitBias = ClampBias(LogitBias),
             SkipReadingPrefixCache = SkipReadingPrefixCache ?? (PromptLogprobs is not null),
         };
     }
@@ -186,15 +185,5 @@ public sealed record SamplingParams
         }
 
         return kept;
-    }
-
-    private static SortedDictionary<int, float>? ClampBias(IReadOnlyDictionary<int, float>? bias)
-    {
-        if (bias is null)
-            return null;
-        var clamped = new SortedDictionary<int, float>();
-        foreach ((int token, float value) in bias)
-            clamped[token] = Math.Clamp(value, -100f, 100f);
-        return clamped;
     }
 }

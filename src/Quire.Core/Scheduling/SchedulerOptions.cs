@@ -108,7 +108,7 @@ public sealed record SchedulerOptions
         if (SlidingWindow < 1)
             return Invalid("sliding_window", $"sliding_window must be at least 1, got {SlidingWindow}.");
         if (Watermark is not (>= 0.0 and < 1.0))
-            return Invalid("watermark", $"watermark must be in [0, 1), got {PythonText.Number(Watermark)}.");
+            return Invalid("watermark", $"watermark must be in [0, 1), got {PythonRepr.Number(Watermark)}.");
         if (MaxLoras < 0)
             return Invalid("max_loras", $"max_loras must be at least 1, or 0 for no limit, got {MaxLoras}.");
         return NumLookaheadTokens < 0

@@ -10,11 +10,7 @@ internal static class ChatAnswer
     /// <summary>Writes the outputs of one conversation, or of several one after the other.</summary>
     public static void Write(Utf8JsonWriter json, ChatForm form, GenerationSet generations, IReadOnlyList<CollectedOutput[]> outputs)
     {
-        json.WriteStartObject();
-        json.WriteString("id"u8, form.Identity.EncodedId);
-        json.WriteString("object"u8, "chat.completion"u8);
-        json.WriteNumber("created"u8, form.Identity.Created);
-        json.WriteString("model"u8, form.Identity.Model);
+        form.WriteHead(json, "chat.completion"u8);
         json.WriteStartArray("choices"u8);
         int completionTokens = 0;
         int index = 0;

@@ -1,3 +1,4 @@
+using System;
 using System.Text.Json;
 using Quire.Engine.Streaming;
 using Quire.Server.Http;
@@ -11,8 +12,6 @@ internal sealed class ChatChunks : IChunkWriter
     private readonly ChatForm _form;
     private readonly GenerationSet _generations;
     private readonly int[] _tokens;
-    private readonly bool _includeUsage;
-    private readonly bool _continuousUsage;
     private int _completionTokens;
     private bool _started;
 
@@ -21,10 +20,9 @@ internal sealed class ChatChunks : IChunkWriter
         _form = form;
         _generations = generations;
         _tokens = new int[generations.Items[0].OutputCount];
-        bool force = form.Server.Options.EnableForceIncludeUsage;
-        _includeUsage = force || form.Request.Fields.IncludeUsage;
-        _continuousUsage = force || (_includeUsage && form.Request.Fields.ContinuousUsage);
     }
+
+    private static ReadOnlySpan<byte> Kind => "chat.completion.chunk"u8;
 
     public void Write(SseWriter events, int promptIndex, IGeneration generation, OutputDelta delta)
     {
@@ -65,7 +63,7 @@ internal sealed class ChatChunks : IChunkWriter
 
         json.WriteEndObject();
         json.WriteEndArray();
-        if (delta.FinishReason is not null && !_includeUsage)
+        if (delta.FinishReason is not null && !_form.IncludesUsage)
         {
             json.WriteString("system_fingerprint"u8, _form.Server.Fingerprint);
         }
@@ -73,28 +71,7 @@ internal sealed class ChatChunks : IChunkWriter
         EndChunk(events, generation, delta.Index);
     }
 
-    public void WriteEnd(SseWriter events)
-    {
-        if (!_includeUsage)
-        {
-            return;
-        }
-
-        Utf8JsonWriter json = events.Json;
-        events.BeginEvent();
-        WriteHead(json);
-        json.WriteStartArray("choices"u8);
-        json.WriteEndArray();
-        json.WriteString("system_fingerprint"u8, _form.Server.Fingerprint);
-        _form.Usage(_generations.PromptTokens, _completionTokens, _generations.CachedTokens).Write(json);
-        if (_form.Server.Options.EnablePerRequestMetrics && _tokens.Length == 1)
-        {
-            PerRequestMetrics.Write(json, _generations.Items[0].Timings, _completionTokens);
-        }
-
-        json.WriteEndObject();
-        events.EndEvent();
-    }
+    public void WriteEnd(SseWriter events) => _form.WriteUsageChunk(events, Kind, _generations, _completionTokens);
 
     /// <summary>The chunks that stand before all text: for each choice its role, and what is echoed.</summary>
     private void WriteStart(SseWriter events, IGeneration generation)
@@ -144,7 +121,7 @@ internal sealed class ChatChunks : IChunkWriter
     {
         Utf8JsonWriter json = events.Json;
         events.BeginEvent();
-        WriteHead(json);
+        _form.WriteHead(json, Kind);
         json.WriteStartArray("choices"u8);
         json.WriteStartObject();
         json.WriteNumber("index"u8, index);
@@ -152,22 +129,13 @@ internal sealed class ChatChunks : IChunkWriter
 
     private void EndChunk(SseWriter events, IGeneration generation, int index)
     {
-        if (_continuousUsage)
+        if (_form.HasContinuousUsage)
         {
             _form.Usage(generation.PromptTokenIds.Count, _tokens[index], generation.Timings.CachedTokens).Write(events.Json);
         }
 
         events.Json.WriteEndObject();
         events.EndEvent();
-    }
-
-    private void WriteHead(Utf8JsonWriter json)
-    {
-        json.WriteStartObject();
-        json.WriteString("id"u8, _form.Identity.EncodedId);
-        json.WriteString("object"u8, "chat.completion.chunk"u8);
-        json.WriteNumber("created"u8, _form.Identity.Created);
-        json.WriteString("model"u8, _form.Identity.Model);
     }
 
     private static void WriteFinish(Utf8JsonWriter json, OutputDelta delta)

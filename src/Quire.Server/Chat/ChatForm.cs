@@ -4,11 +4,8 @@ namespace Quire.Server.Chat;
 
 /// <summary>How the answer to one chat request is written, whether as a whole or in chunks.</summary>
 internal sealed class ChatForm(ServerContext server, RequestIdentity identity, ChatRequest request, string promptText, string? echoText)
+    : AnswerForm(server, identity, request.Fields)
 {
-    public ServerContext Server { get; } = server;
-
-    public RequestIdentity Identity { get; } = identity;
-
     public ChatRequest Request { get; } = request;
 
     public string PromptText { get; } = promptText;
@@ -18,9 +15,4 @@ internal sealed class ChatForm(ServerContext server, RequestIdentity identity, C
 
     /// <summary>The role of the answers.</summary>
     public string Role { get; } = server.Options.ResponseRole;
-
-    public bool AsTokenIds { get; } = request.Fields.ReturnTokensAsTokenIds ?? server.Options.ReturnTokensAsTokenIds;
-
-    public TokenUsage Usage(int promptTokens, int completionTokens, int cachedTokens) =>
-        new(promptTokens, completionTokens, Server.Options.EnablePromptTokensDetails ? cachedTokens : null);
 }

@@ -15,7 +15,7 @@ internal readonly record struct RenderedChat(string Text, string LastRole, strin
     {
         IChatRenderer? renderer = server.Engine.Chat;
         using var conversation = Conversation.Read(messages, server.Options.Limits, renderer);
-        if (renderer is null && fields.ChatTemplate is null)
+        if (renderer is null)
         {
             throw new ApiException(ApiError.Invalid(null,
                 "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the tokenizer "
@@ -25,7 +25,7 @@ internal readonly record struct RenderedChat(string Text, string LastRole, strin
         bool withTools = !(fields.ToolsForbidden && server.Options.ExcludeToolsWhenToolChoiceNone);
         using OwnedJson tools = ToolList.From(withTools ? fields.Tools : default);
         using OwnedJson kwargs = TemplateKwargs.Merge(server.Options.DefaultChatTemplateKwargs, fields);
-        string text = renderer!.Render(new ChatPrompt
+        string text = renderer.Render(new ChatPrompt
         {
             Messages = conversation.Messages,
             Tools = tools.Root,

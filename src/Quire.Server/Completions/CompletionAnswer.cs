@@ -9,11 +9,7 @@ internal static class CompletionAnswer
 {
     public static void Write(Utf8JsonWriter json, CompletionForm form, GenerationSet generations, List<CollectedOutput[]> outputs)
     {
-        json.WriteStartObject();
-        json.WriteString("id"u8, form.Identity.EncodedId);
-        json.WriteString("object"u8, "text_completion"u8);
-        json.WriteNumber("created"u8, form.Identity.Created);
-        json.WriteString("model"u8, form.Identity.Model);
+        form.WriteHead(json, "text_completion"u8);
         json.WriteStartArray("choices"u8);
         int completionTokens = 0;
         int index = 0;

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Text.Json;
 using Quire.Engine.Streaming;
@@ -15,8 +16,6 @@ internal sealed class CompletionChunks : IChunkWriter
     private readonly int[] _tokens;
     private readonly int[] _offsets;
     private readonly bool[] _started;
-    private readonly bool _includeUsage;
-    private readonly bool _continuousUsage;
     private readonly List<LogprobWriter.Position> _positions = [];
     private int _completionTokens;
 
@@ -29,10 +28,9 @@ internal sealed class CompletionChunks : IChunkWriter
         _tokens = new int[outputs];
         _offsets = new int[outputs];
         _started = new bool[outputs];
-        bool force = form.Server.Options.EnableForceIncludeUsage;
-        _includeUsage = force || form.Request.Fields.IncludeUsage;
-        _continuousUsage = force || (_includeUsage && form.Request.Fields.ContinuousUsage);
     }
+
+    private static ReadOnlySpan<byte> Kind => "text_completion"u8;
 
     public void Write(SseWriter events, int promptIndex, IGeneration generation, OutputDelta delta)
     {
@@ -50,7 +48,7 @@ internal sealed class CompletionChunks : IChunkWriter
         CountTokens(choice, delta);
         Utf8JsonWriter json = events.Json;
         events.BeginEvent();
-        WriteHead(json);
+        _form.WriteHead(json, Kind);
         json.WriteStartArray("choices"u8);
         json.WriteStartObject();
         json.WriteNumber("index"u8, choice);
@@ -70,12 +68,12 @@ internal sealed class CompletionChunks : IChunkWriter
 
         json.WriteEndObject();
         json.WriteEndArray();
-        if (delta.FinishReason is not null && !_includeUsage)
+        if (delta.FinishReason is not null && !_form.IncludesUsage)
         {
             json.WriteString("system_fingerprint"u8, _form.Server.Fingerprint);
         }
 
-        if (_continuousUsage)
+        if (_form.HasContinuousUsage)
         {
             _form.Usage(generation.PromptTokenIds.Count, _tokens[choice], generation.Timings.CachedTokens).Write(json);
         }
@@ -84,28 +82,7 @@ internal sealed class CompletionChunks : IChunkWriter
         events.EndEvent();
     }
 
-    public void WriteEnd(SseWriter events)
-    {
-        if (!_includeUsage)
-        {
-            return;
-        }
-
-        Utf8JsonWriter json = events.Json;
-        events.BeginEvent();
-        WriteHead(json);
-        json.WriteStartArray("choices"u8);
-        json.WriteEndArray();
-        json.WriteString("system_fingerprint"u8, _form.Server.Fingerprint);
-        _form.Usage(_generations.PromptTokens, _completionTokens, _generations.CachedTokens).Write(json);
-        if (_form.Server.Options.EnablePerRequestMetrics && _tokens.Length == 1)
-        {
-            PerRequestMetrics.Write(json, _generations.Items[0].Timings, _completionTokens);
-        }
-
-        json.WriteEndObject();
-        events.EndEvent();
-    }
+    public void WriteEnd(SseWriter events) => _form.WriteUsageChunk(events, Kind, _generations, _completionTokens);
 
     private void CountTokens(int choice, OutputDelta delta)
     {
@@ -114,15 +91,6 @@ internal sealed class CompletionChunks : IChunkWriter
             _tokens[choice] += delta.TokenIds.Count;
             _completionTokens += delta.TokenIds.Count;
         }
-    }
-
-    private void WriteHead(Utf8JsonWriter json)
-    {
-        json.WriteStartObject();
-        json.WriteString("id"u8, _form.Identity.EncodedId);
-        json.WriteString("object"u8, "text_completion"u8);
-        json.WriteNumber("created"u8, _form.Identity.Created);
-        json.WriteString("model"u8, _form.Identity.Model);
     }
 
     private void WriteEndOf(Utf8JsonWriter json, OutputDelta delta)

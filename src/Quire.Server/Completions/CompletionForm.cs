@@ -4,14 +4,9 @@ namespace Quire.Server.Completions;
 
 /// <summary>How the answer to one request is written, whether as a whole or in chunks.</summary>
 internal sealed class CompletionForm(ServerContext server, RequestIdentity identity, CompletionRequest request)
+    : AnswerForm(server, identity, request.Fields)
 {
-    public ServerContext Server { get; } = server;
-
-    public RequestIdentity Identity { get; } = identity;
-
     public CompletionRequest Request { get; } = request;
-
-    public bool AsTokenIds { get; } = request.Fields.ReturnTokensAsTokenIds ?? server.Options.ReturnTokensAsTokenIds;
 
     /// <summary>The text that <c>echo</c> puts before an output: the prompt as it was used.</summary>
     public string EchoText(IGeneration generation)
@@ -30,7 +25,4 @@ internal sealed class CompletionForm(ServerContext server, RequestIdentity ident
 
         return Server.Engine.Tokenizer.Decode(tokens, skipSpecialTokens: false);
     }
-
-    public TokenUsage Usage(int promptTokens, int completionTokens, int cachedTokens) =>
-        new(promptTokens, completionTokens, Server.Options.EnablePromptTokensDetails ? cachedTokens : null);
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text.Json;
@@ -10,6 +11,9 @@ namespace Quire.Server.Requests;
 /// <summary>What <c>/v1/completions</c> and <c>/v1/chat/completions</c> have in common: sampling, streaming, and how to answer.</summary>
 internal sealed class GenerationFields(ServerLimits limits, int vocabularySize)
 {
+    /// <summary>What a client may add to a logit at most; more is cut, as vLLM's server does. The library takes any number.</summary>
+    private const double LogitBiasMax = 100;
+
     public string? Model { get; private set; }
 
     public bool Stream { get; private set; }
@@ -106,7 +110,7 @@ internal sealed class GenerationFields(ServerLimits limits, int vocabularySize)
             case "presence_penalty": PresencePenalty = JsonValue.Number(value, at) ?? 0; return true;
             case "frequency_penalty": FrequencyPenalty = JsonValue.Number(value, at) ?? 0; return true;
             case "seed": Seed = JsonValue.Long(value, at); return true;
-            case "stop": Stop = JsonValue.Texts(value, at, limits.ListEntries, limits.StopLength); return true;
+            case "stop": Stop = ReadStop(value, at); return true;
             case "stop_token_ids": StopTokenIds = JsonValue.Integers(value, at, limits.ListEntries); return true;
             case "bad_words": BadWords = JsonValue.Texts(value, at, limits.ListEntries, limits.StopLength); return true;
             case "allowed_token_ids": AllowedTokenIds = JsonValue.Integers(value, at, vocabularySize); return true;
@@ -153,6 +157,13 @@ internal sealed class GenerationFields(ServerLimits limits, int vocabularySize)
         if (BestOf is { } bestOf && bestOf != 1 && bestOf != N)
         {
             throw new ApiException(ApiError.Invalid("best_of", $"best_of is not supported, got {bestOf}; leave it out, or ask for n answers and choose."));
+        }
+
+        // It is hashed once an output, on the engine's thread.
+        if (CacheSalt?.Length > limits.CacheSaltLength)
+        {
+            throw new ApiException(ApiError.Invalid("cache_salt",
+                $"cache_salt has {CacheSalt.Length} characters, and at most {limits.CacheSaltLength} are allowed."));
         }
 
         if (CacheSalt is { Length: 0 })
@@ -219,6 +230,19 @@ internal sealed class GenerationFields(ServerLimits limits, int vocabularySize)
         }
     }
 
+    private IReadOnlyList<string>? ReadStop(JsonElement value, string at)
+    {
+        IReadOnlyList<string>? stops = JsonValue.Texts(value, at, limits.ListEntries, limits.StopLength);
+        int characters = 0;
+        foreach (string stop in stops ?? [])
+        {
+            characters += stop.Length;
+        }
+
+        return characters <= limits.StopCharacters ? stops : throw new ApiException(ApiError.Schema(at,
+            $"the texts have {characters} characters together, and at most {limits.StopCharacters} are allowed"));
+    }
+
     private Dictionary<int, float>? ReadLogitBias(JsonElement value, string at)
     {
         if (JsonValue.Object(value, at) is not { } map)
@@ -239,7 +263,7 @@ internal sealed class GenerationFields(ServerLimits limits, int vocabularySize)
 
             double number = JsonValue.Number(property.Value, $"{at}.{token}")
                 ?? throw JsonValue.Wrong($"{at}.{token}", "a number", property.Value);
-            bias[token] = (float)number;
+            bias[token] = (float)Math.Clamp(number, -LogitBiasMax, LogitBiasMax);
             if (bias.Count > vocabularySize)
             {
                 throw new ApiException(ApiError.Invalid("logit_bias",

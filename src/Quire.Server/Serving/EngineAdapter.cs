@@ -16,7 +16,10 @@ internal sealed class EngineAdapter(InferenceEngine engine, IChatRenderer? chat)
 {
     public ModelInfo Model => engine.Model;
 
-    public ITokenizer Tokenizer => engine.Tokenizer;
+    public ITokenizer Tokenizer => engine.HasTokenizer
+        ? engine.Tokenizer
+        : throw new QuireException(ErrorCodes.BadRequest, ErrorKind.Request,
+            "the server runs without a tokenizer (skip_tokenizer_init): it takes and gives token ids only");
 
     public IChatRenderer? Chat { get; } = chat;
 

@@ -114,10 +114,21 @@ public class SamplingParamsTests
         Assert.Null(p.ThinkingTokenBudget);
         Assert.Equal([5, 3, 9], p.StopTokenIds);
         Assert.Equal(["b", "a"], p.BadWords);
-        Assert.Equal([(2, -100f), (3, 1f), (4, 100f)], p.LogitBias!.OrderBy(bias => bias.Key).Select(bias => (bias.Key, bias.Value)));
+        Assert.Equal(500f, p.LogitBias![4]);
         Assert.False(p.SkipReadingPrefixCache);
         Assert.True(new SamplingParams { PromptLogprobs = 0 }.Normalized(out _).SkipReadingPrefixCache);
         Assert.False(new SamplingParams { PromptLogprobs = 0, SkipReadingPrefixCache = false }.Normalized(out _).SkipReadingPrefixCache);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, "nan")]
+    [InlineData(float.PositiveInfinity, "inf")]
+    public void A_bias_that_would_spoil_the_logits_is_refused(float bias, string shown)
+    {
+        Refusal? refusal = new SamplingParams { LogitBias = new Dictionary<int, float> { [7] = bias } }.Validate();
+        Assert.Equal("logit_bias", refusal?.Field);
+        Assert.Equal($"logit_bias of token 7 must be a finite number or -inf, got {shown}.", refusal?.Message);
+        Assert.Null(new SamplingParams { LogitBias = new Dictionary<int, float> { [7] = float.NegativeInfinity, [8] = 1000f } }.Validate());
     }
 
     [Fact]
@@ -144,10 +155,10 @@ public class SamplingParamsTests
     [InlineData(-0.0, "-0.0")]
     [InlineData(5e-324, "5e-324")]
     [InlineData(double.NegativeInfinity, "-inf")]
-    public void Numbers_are_printed_as_python_prints_them(double value, string text) => Assert.Equal(text, PythonText.Number(value));
+    public void Numbers_are_printed_as_python_prints_them(double value, string text) => Assert.Equal(text, PythonRepr.Number(value));
 
     [Fact]
     public void Lists_are_printed_as_python_prints_them() =>
         Assert.Equal("""['a', "it's", 'say "x"', 'both \' and "', 'a\nb\\']""",
-            PythonText.List(["a", "it's", "say \"x\"", "both ' and \"", "a\nb\\"]));
+            PythonRepr.List(["a", "it's", "say \"x\"", "both ' and \"", "a\nb\\"]));
 }

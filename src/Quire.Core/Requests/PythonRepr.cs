@@ -5,8 +5,8 @@ using System.Text;
 
 namespace Quire.Core.Requests;
 
-/// <summary>Values as Python prints them, so that messages read the same as vLLM's.</summary>
-internal static class PythonText
+/// <summary>Values as Python's repr prints them, so that messages read the same as vLLM's.</summary>
+internal static class PythonRepr
 {
     /// <summary>repr(float): the shortest digits that read back as the same value, 2.0 rather than 2, 1e-05 and 1e+16 outside [1e-4, 1e16).</summary>
     public static string Number(double value)
