@@ -3,7 +3,6 @@ using Quire.Core.KvCache;
 using Quire.Core.Scheduling;
 using Quire.Engine.Lora;
 using Quire.Engine.Sampling;
-using Quire.Engine.Streaming;
 using Quire.Models;
 using Quire.Tensors;
 

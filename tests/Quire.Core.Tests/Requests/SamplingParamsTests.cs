@@ -1,5 +1,4 @@
 using System.Collections.Generic;
-using System.Linq;
 using Quire.Core.Requests;
 
 namespace Quire.Core.Tests.Requests;
