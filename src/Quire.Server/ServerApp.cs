@@ -106,8 +106,11 @@ public sealed class ServerApp : IAsyncDisposable
         catch (Exception exception) when (exception is IOException or SocketException)
         {
             await app.DisposeAsync();
+            string wayOut = options.Uds is null
+                ? "the address is taken or does not exist; choose another --port or --host"
+                : "another server listens there, one that was killed left it behind, or its folder does not exist; remove it or choose another --uds";
             throw new QuireException(ErrorCodes.AddressUnavailable, ErrorKind.Usage,
-                $"cannot listen on {Listening.Describe(options)}: the address is taken or does not exist; choose another --port or --host", "port", exception);
+                $"cannot listen on {Listening.Describe(options)}: {wayOut}", options.Uds is null ? "port" : "uds", exception);
         }
         catch
         {

@@ -128,7 +128,8 @@ public class OptionRulesTests
     [InlineData("QRE1002", "--load-format", "pt", "load_format pt is not available in this version (it reads Python pickles, which can run code")]
     [InlineData("QRE1002", "--hf-overrides", "{a:1}", "hf_overrides must be JSON")]
     [InlineData("QRE1002", "--max-lora-rank", "12", "max_lora_rank must be one of 1, 8, 16")]
-    [InlineData("QRE1002", "--max-model-len", "0", "max_model_len must be at least 1, or -1 (auto), got 0")]
+    [InlineData("QRE1002", "--max-model-len", "0", "max_model_len must be at least 2 (a token of prompt, one of output), or -1 (auto), got 0")]
+    [InlineData("QRE1002", "--max-model-len", "1", "max_model_len must be at least 2 (a token of prompt, one of output), or -1 (auto), got 1")]
     [InlineData("QRE1002", "--max-model-len", "-2", "max_model_len must be at least -1, got -2")]
     [InlineData("QRE1002", "--max-model-len", "5000", "User-specified max_model_len (5000) is greater than the derived max_model_len (max_position_embeddings=4096 or model_max_length=None in model's config.json)")]
     [InlineData("QRE1003", "--long-prefill-token-threshold", "5000", "long_prefill_token_threshold (5000) cannot be greater than the max_model_len (4096).")]
@@ -149,7 +150,7 @@ public class OptionRulesTests
     [InlineData("max_num_batched_tokens (1024) is smaller than max_model_len (4096).", "--max-num-batched-tokens", "1024", "--no-enable-chunked-prefill", "--max-num-seqs", "8")]
     [InlineData("Error: --enable-auto-tool-choice requires --tool-call-parser", "--enable-auto-tool-choice")]
     [InlineData("enable_log_outputs requires enable_log_requests", "--enable-log-outputs")]
-    [InlineData("ssl_keyfile and ssl_certfile are set together", "--ssl-keyfile", "k.pem")]
+    [InlineData("ssl_keyfile needs ssl_certfile as well", "--ssl-keyfile", "k.pem")]
     [InlineData("max_cpu_loras (1) must be greater than or equal to max_loras (2).", "--max-cpu-loras", "1", "--max-loras", "2")]
     [InlineData("disable_any_whitespace is only supported for xgrammar and guidance backends.", "--structured-outputs-config.disable_any_whitespace", "true")]
     public async Task Contradictions_are_named(string expected, params string[] args)

@@ -55,8 +55,8 @@ public static partial class OptionCatalogue
 
     private static OptionDescriptor[] ServerSecurity =>
     [
-        Text(OptionGroup.ServerSecurity, "ssl_keyfile", "none", "Private key of the TLS certificate (PEM)."),
-        Text(OptionGroup.ServerSecurity, "ssl_certfile", "none", "TLS certificate (PEM)."),
+        Text(OptionGroup.ServerSecurity, "ssl_keyfile", "none", "Private key of the TLS certificate (PEM), when ssl_certfile does not hold it."),
+        Text(OptionGroup.ServerSecurity, "ssl_certfile", "none", "TLS certificate (PEM), with the certificates between it and its root behind it."),
         Text(OptionGroup.ServerSecurity, "ssl_ca_certs", "none", "Authorities that client certificates must come from.").Refuse("client certificates are a proxy's task"),
         Integer(OptionGroup.ServerSecurity, "ssl_cert_reqs", "0", 0, "Whether clients need certificates: 0 no, 1 optional, 2 yes.").Refuse("client certificates are a proxy's task") with { Maximum = 2 },
         List(OptionGroup.ServerSecurity, "allowed_origins", "none", "Origins of browser pages that may call the server. (vLLM: all; say * for that.)") with { Neutral = ["[]"] },

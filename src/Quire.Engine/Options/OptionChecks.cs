@@ -68,14 +68,18 @@ public static class OptionChecks
             return Conflict("max_cpu_loras", $"max_cpu_loras ({cpuLoras}) must be greater than or equal to max_loras ({set.GetInteger("max_loras") ?? 1}).");
         if (set.GetList("lora_modules") is { Count: > 0 } && set.GetFlag("enable_lora") != true)
             return Conflict("lora_modules", "lora_modules needs enable_lora as well");
-        if (set.GetInteger("max_model_len") is 0)
-            return new OptionProblem(ErrorCodes.InvalidOption, "max_model_len", "max_model_len must be at least 1, or -1 (auto), got 0");
+        if (set.GetInteger("max_model_len") is { } length and (0 or 1))
+        {
+            return new OptionProblem(ErrorCodes.InvalidOption, "max_model_len",
+                $"max_model_len must be at least 2 (a token of prompt, one of output), or -1 (auto), got {length}");
+        }
+
         if (set.GetFlag("enable_auto_tool_choice") == true && string.IsNullOrEmpty(set.GetText("tool_call_parser")))
             return Conflict("enable_auto_tool_choice", "Error: --enable-auto-tool-choice requires --tool-call-parser");
         if (set.GetFlag("enable_log_outputs") == true && set.GetFlag("enable_log_requests") != true)
             return Conflict("enable_log_outputs", "enable_log_outputs requires enable_log_requests");
-        if (set.GetText("ssl_keyfile") is null != (set.GetText("ssl_certfile") is null))
-            return Conflict("ssl_certfile", "ssl_keyfile and ssl_certfile are set together or not at all");
+        if (set.GetText("ssl_keyfile") is not null && set.GetText("ssl_certfile") is null)
+            return Conflict("ssl_keyfile", "ssl_keyfile needs ssl_certfile as well");
         return SpeculationConflict(set) ?? StructuredConflict(set);
     }
 

@@ -78,6 +78,8 @@ public sealed class SampleRowRunner
             return Invalid("vocab", $"vocab is {vocabulary}, but there are {logits.Length} logits.");
         if (row.Params is null)
             return Invalid("params", "params must be an object.");
+        if (row.Params.StopTokenIds is null)
+            return Invalid("stop_token_ids", "stop_token_ids must be a list of token ids.");
         foreach (int[]? word in row.Params.BadWordsTokenIds ?? [])
         {
             if (word is not { Length: > 0 })

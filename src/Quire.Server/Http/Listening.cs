@@ -21,7 +21,7 @@ internal static class Listening
 
     public static void Configure(WebApplicationBuilder builder, ServerOptions options)
     {
-        X509Certificate2? certificate = LoadCertificate(options);
+        X509Certificate2? certificate = LoadCertificate(options, out X509Certificate2Collection chain);
         builder.WebHost.UseKestrelCore();
         if (certificate is not null)
         {
@@ -37,7 +37,11 @@ internal static class Listening
                 listen.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
                 if (certificate is not null)
                 {
-                    listen.UseHttps(certificate);
+                    listen.UseHttps(https =>
+                    {
+                        https.ServerCertificate = certificate;
+                        https.ServerCertificateChain = chain;
+                    });
                 }
             }
 
@@ -96,8 +100,10 @@ internal static class Listening
             $"host '{host}' is not an address and no address of that name is known; give an IP address, 127.0.0.1 for this machine only", "host");
     }
 
-    private static X509Certificate2? LoadCertificate(ServerOptions options)
+    /// <summary>The first certificate of the file with its key; the others are sent along, so that clients need to know the root only.</summary>
+    private static X509Certificate2? LoadCertificate(ServerOptions options, out X509Certificate2Collection chain)
     {
+        chain = [];
         if (options.SslCertFile is not { } file)
         {
             return null;
@@ -105,6 +111,7 @@ internal static class Listening
 
         try
         {
+            chain.ImportFromPemFile(file);
             return X509Certificate2.CreateFromPemFile(file, options.SslKeyFile);
         }
         catch (Exception exception) when (exception is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)

@@ -19,6 +19,7 @@ public class SampleRowRunnerTests
     [InlineData("{\"logits\":[1,2],\"params\":{\"top_p\":0}}", "top_p", "top_p must be in (0, 1], got 0.0.")]
     [InlineData("{\"logits\":[1,2],\"params\":{\"allowed_token_ids\":[2]}}", "allowed_token_ids", "out-of-vocab")]
     [InlineData("{\"logits\":[1,2],\"params\":{\"bad_words_token_ids\":[[]]}}", "bad_words_token_ids", "at least one token id")]
+    [InlineData("{\"logits\":[1,2],\"params\":{\"stop_token_ids\":null,\"min_tokens\":1}}", "stop_token_ids", "must be a list")]
     [InlineData("{\"logits\":[1,2],\"params\":null}", "params", "must be an object")]
     [InlineData("{\"logits\":[1,2],\"output_token_ids\":[7]}", "output_token_ids", "token id 7 is outside the vocabulary of 2.")]
     [InlineData("{\"logits\":[1,2],\"prompt_token_ids\":null}", "prompt_token_ids", "must be a list")]
