@@ -29,6 +29,12 @@ public interface IBackend : IDisposable
 
     ITensorOps Ops { get; }
 
+    /// <summary>Null when remembering operations would gain nothing: where a call costs next to nothing.</summary>
+    IStepGraphs? Graphs => null;
+
+    /// <summary>Null where tokens are chosen on the host.</summary>
+    IDeviceSampler? Sampler => null;
+
     /// <summary>Zeroed memory of the device for rows · columns elements, aligned to 64 bytes.</summary>
     /// <exception cref="OutOfMemoryException">The device has not enough left.</exception>
     Tensor Allocate(DType type, int rows, int columns);
@@ -62,6 +68,16 @@ public interface IBackend : IDisposable
 
     /// <summary>Allocates the paged KV cache.</summary>
     KvCache CreateKvCache(KvCacheShape shape);
+
+    /// <summary>
+    /// While true, the backend may try several ways for each shape that it meets, and remember the fastest: before requests come. Results
+    /// of operations mean nothing then.
+    /// </summary>
+    bool IsTuning
+    {
+        get => false;
+        set => _ = value;
+    }
 
     /// <summary>Waits until everything called so far has finished.</summary>
     void Synchronize();

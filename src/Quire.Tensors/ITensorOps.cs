@@ -11,6 +11,10 @@ namespace Quire.Tensors;
 /// Activations have the type <see cref="IBackend.ActivationType"/>; integer inputs are I32; logits are F32. Outputs never overlap
 /// inputs unless an operation says that it works in place. Operations of one backend run in the order in which they are called. The
 /// result for a row does not depend on which other rows are in the call.
+/// <para>
+/// A backend may join operations that follow each other, so some inputs are used up: after <see cref="GatedActivation"/> gateUp, after
+/// <see cref="AddRmsNorm"/> x (unless it is y), and after <see cref="PagedAttention"/> q holds nothing that may be read.
+/// </para>
 /// </remarks>
 public interface ITensorOps
 {

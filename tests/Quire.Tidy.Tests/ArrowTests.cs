@@ -14,11 +14,12 @@ public class ArrowTests
         ["Quire.Tokenization"] = [],
         ["Quire.Tensors"] = [],
         ["Quire.Cpu"] = ["Quire.Tensors"],
+        ["Quire.Cuda"] = ["Quire.Tensors"],
         ["Quire.Models"] = ["Quire.Tensors"],
         ["Quire.Simulation"] = ["Quire.Core"],
         ["Quire.Engine"] = ["Quire.Core", "Quire.Tokenization", "Quire.Models"],
         ["Quire.Server"] = ["Quire.Engine"],
-        ["Quire.Inference"] = ["Quire.Engine", "Quire.Cpu"],
+        ["Quire.Inference"] = ["Quire.Engine", "Quire.Cpu", "Quire.Cuda"],
         ["Quire.Cli"] = ["Quire.Inference", "Quire.Server", "Quire.Simulation"],
     };
 

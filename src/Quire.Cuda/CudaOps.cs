@@ -1,0 +1,306 @@
+using System;
+using Quire.Cuda.Blas;
+using Quire.Cuda.Device;
+using Quire.Tensors;
+
+namespace Quire.Cuda;
+
+/// <summary>
+/// The operations on the GPU. A product and a norm are not launched when they are called but kept for a moment, because the next operation
+/// often joins them: a product takes up the activation or the residual sum behind it, and for few rows also the norm before it (see
+/// CudaOps.Products.cs). Every operation says what it reads and writes, so that what is kept is launched before anybody could miss it.
+/// </summary>
+internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
+{
+    private const int Threads = 256;
+    private readonly CudaDevice _device;
+    private readonly CudaStream _stream;
+    private readonly DeviceArena _arena;
+    private readonly KernelSet _kernels;
+    private readonly MatmulPlanner _planner;
+    private readonly bool _overlap;
+    private bool _lastIsLight;
+    private readonly bool _fuse;
+    private readonly int _fewRows;
+    private readonly TokenReader _tokens;
+
+    // A rotation with its cache write that was called and not launched: the attention behind it may take it up.
+    private bool _hasRope;
+    private Tensor _ropeQ;
+    private Tensor _ropeK;
+    private Tensor _ropeV;
+    private Tensor _ropePositions;
+    private RopeTable _ropeTable;
+    private Tensor _ropeSlots;
+    private KvCacheLayer _ropeCache;
+
+    public CudaOps(CudaDevice device, CudaStream stream, DeviceArena arena, KernelSet kernels, MatmulPlanner planner, CudaOptions options)
+    {
+        _device = device;
+        _stream = stream;
+        _arena = arena;
+        _kernels = kernels;
+        _planner = planner;
+        _overlap = options.OverlapKernels && device.ComputeMajor >= 9;
+        _fuse = options.FuseOperations;
+        _fewRows = Math.Clamp(options.FewRows, 0, 32);
+        _tokens = new TokenReader(device, stream);
+    }
+
+    /// <summary>Changes whenever logits (F32 outputs of a product) may have changed.</summary>
+    public long LogitsVersion { get; private set; }
+
+    /// <summary>Operations were replayed that are not seen here.</summary>
+    public void NoteReplay() => LogitsVersion++;
+
+    public void Embed(Tensor tokenIds, Tensor table, float scale, Tensor y)
+    {
+        Reads(table);
+        Writes(y);
+        var arguments = new EmbedArguments
+        {
+            Ids = tokenIds.Data,
+            Table = table.Data,
+            Y = y.Data,
+            Columns = y.Columns,
+            TableStride = table.Stride,
+            YStride = y.Stride,
+            TableRows = table.Rows,
+            Scale = scale,
+        };
+        Launch(_kernels.Elementwise("embed"), y.Rows, ThreadsFor(y.Columns), arguments);
+    }
+
+    public void GatherRows(Tensor x, Tensor rows, Tensor y) => Embed(rows, x, 1, y);
+
+    public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float epsilon, Tensor y)
+    {
+        Reads(x);
+        Writes(y);
+        LaunchNorm("layer_norm", x, default, weight, bias, epsilon, 0, y);
+    }
+
+    public void Add(Tensor x, float scale, Tensor y)
+    {
+        Reads(x);
+        Reads(y);
+        Writes(y);
+        LaunchMap("add", x, y, 0, scale);
+    }
+
+    public void Activate(Activation activation, Tensor x)
+    {
+        Reads(x);
+        Writes(x);
+        LaunchMap("activate_in_place", x, x, (int)activation, 1);
+    }
+
+    public void Scale(Tensor x, float scale)
+    {
+        Reads(x);
+        Writes(x);
+        if (x.Type == DType.F32)
+        {
+            ShapeLogits(x, 0, scale);
+        }
+        else
+        {
+            LaunchMap("scale_in_place", x, x, 0, scale);
+        }
+    }
+
+    public void SoftCap(Tensor x, float cap)
+    {
+        Reads(x);
+        Writes(x);
+        ShapeLogits(x, cap, 1);
+    }
+
+    public void Rope(Tensor x, Tensor positions, in RopeTable table, int headDim)
+    {
+        Reads(x);
+        Writes(x);
+        RotateAndStore(x, default, default, positions, table, default, default, headDim);
+    }
+
+    public void StoreKv(Tensor k, Tensor v, Tensor slots, in KvCacheLayer cache)
+    {
+        Reads(k);
+        Reads(v);
+        RotateAndStore(default, k, v, default, default, slots, cache, cache.Shape.HeadDim);
+    }
+
+    public void RopeAndStoreKv(Tensor q, Tensor k, Tensor v, Tensor positions, in RopeTable table, Tensor slots, in KvCacheLayer cache)
+    {
+        Reads(q);
+        Reads(k);
+        Reads(v);
+        Writes(q);
+        _hasRope = true;
+        _ropeQ = q;
+        _ropeK = k;
+        _ropeV = v;
+        _ropePositions = positions;
+        _ropeTable = table;
+        _ropeSlots = slots;
+        _ropeCache = cache;
+        if (!_fuse)
+        {
+            LaunchRope();
+        }
+    }
+
+    private void LaunchRope()
+    {
+        if (_hasRope)
+        {
+            _hasRope = false;
+            RotateAndStore(_ropeQ, _ropeK, _ropeV, _ropePositions, _ropeTable, _ropeSlots, _ropeCache, _ropeCache.Shape.HeadDim);
+        }
+    }
+
+    public void CopyBlocks(KvCache cache, Tensor pairs)
+    {
+        Flush();
+
+        // The pairs are in host memory that the caller may reuse: an unpinned source is read before the copy returns.
+        nint device = PairBuffer(pairs.Rows);
+        _stream.CopyToDevice(device, pairs.Data, (long)pairs.Rows * 2 * sizeof(int));
+        foreach (KvCacheLayer layer in cache.Layers)
+        {
+            long bytes = layer.BlockStride * layer.Shape.Type.SizeInBytes();
+            var arguments = new CopyBlockArguments { Keys = layer.Keys, Values = layer.Values, Pairs = device, VectorsPerBlock = checked((int)(bytes / 16)) };
+            Launch(_kernels.Elementwise("copy_blocks"), new LaunchConfig(pairs.Rows, Threads) { GridY = 2 }, arguments);
+        }
+    }
+
+    /// <summary>Converts elements of another type; source and target are device memory.</summary>
+    public void Convert(nint source, DType from, nint target, DType to, long count)
+    {
+        var arguments = new ConvertArguments { X = source, Y = target, Count = count, From = (int)from, To = (int)to };
+        long blocks = Math.Min((count + Threads - 1) / Threads, 64L * _device.MultiprocessorCount);
+        _kernels.Elementwise("convert").Launch(_stream, new LaunchConfig((int)Math.Max(blocks, 1), Threads), arguments);
+    }
+
+    public int StartRead(Tensor tokens) => _tokens.Start(tokens);
+
+    public ReadOnlySpan<int> FinishRead(int read) => _tokens.Finish(read);
+
+    public void Dispose() => _tokens.Dispose();
+
+    private void ShapeLogits(Tensor x, float cap, float scale)
+    {
+        var arguments = new LogitArguments { X = x.Data, Columns = x.Columns, Stride = x.Stride, Cap = cap, Scale = scale };
+        var config = new LaunchConfig(x.Rows, Threads) { GridY = Math.Clamp(x.Columns / (4 * Threads), 1, 64) };
+        Launch(_kernels.Elementwise("shape_logits"), config, arguments);
+        LogitsVersion++;
+    }
+
+    private void LaunchMap(string kernel, Tensor x, Tensor y, int activation, float scale)
+    {
+        var arguments = new MapArguments
+        {
+            X = x.Data,
+            Y = y.Data,
+            Columns = y.Columns,
+            XStride = x.Stride,
+            YStride = y.Stride,
+            Activation = activation,
+            Scale = scale,
+        };
+        int threads = ThreadsFor(y.Columns);
+        var config = new LaunchConfig(y.Rows, threads) { GridY = Math.Clamp(y.Columns / (8 * threads), 1, 16) };
+        Launch(_kernels.Elementwise(kernel), config, arguments);
+    }
+
+    private void LaunchNorm(string kernel, Tensor x, Tensor residual, Tensor weight, Tensor bias, float epsilon, float weightOffset, Tensor y)
+    {
+        var arguments = new NormArguments
+        {
+            X = x.Data,
+            Residual = residual.Data,
+            Weight = weight.Data,
+            Bias = bias.Data,
+            Y = y.Data,
+            Columns = weight.Columns,
+            Groups = x.Columns / weight.Columns,
+            XStride = x.Stride,
+            ResidualStride = residual.Stride,
+            YStride = y.Stride,
+            Epsilon = epsilon,
+            WeightOffset = weightOffset,
+        };
+        Launch(_kernels.Elementwise(kernel), checked(x.Rows * arguments.Groups), ThreadsFor(weight.Columns), arguments);
+    }
+
+    private void RotateAndStore(Tensor q, Tensor k, Tensor v, Tensor positions, in RopeTable table, Tensor slots, in KvCacheLayer cache, int headDim)
+    {
+        bool stores = !v.IsNone;
+        int rows = q.IsNone ? k.Rows : q.Rows;
+        var arguments = new RopeStoreArguments
+        {
+            Q = q.Data,
+            K = k.Data,
+            V = v.Data,
+            Positions = positions.Data,
+            Slots = slots.Data,
+            Cosines = table.Cosines.Data,
+            Sines = table.Sines.Data,
+            Keys = cache.Keys,
+            Values = cache.Values,
+            BlockStride = stores ? cache.BlockStride : 0,
+            QueryHeads = q.IsNone ? 0 : q.Columns / headDim,
+            KvHeads = k.IsNone ? 0 : k.Columns / headDim,
+            HeadDim = headDim,
+            RotaryDim = table.RotaryDim,
+            Interleaved = table.Interleaved ? 1 : 0,
+            BlockSize = stores ? cache.Shape.BlockSize : 1,
+            QStride = q.Stride,
+            KStride = k.Stride,
+            VStride = v.Stride,
+            TableStride = table.Cosines.Stride,
+        };
+        Launch(_kernels.Elementwise("rope_store"), rows, Threads, arguments);
+    }
+
+    private void Launch<T>(CudaKernel kernel, int blocks, int threads, in T arguments)
+        where T : unmanaged =>
+        Launch(kernel, new LaunchConfig(blocks, threads), arguments);
+
+    /// <summary>
+    /// Launches a kernel that needs little shared memory. It starts early only behind another such one: kernels for which a multiprocessor
+    /// divides its memory differently cannot share it, and one that comes early then makes both wait.
+    /// </summary>
+    private void Launch<T>(CudaKernel kernel, LaunchConfig config, in T arguments)
+        where T : unmanaged
+    {
+        config.Overlap = _overlap && _lastIsLight;
+        _lastIsLight = true;
+        kernel.Launch(_stream, config, arguments);
+    }
+
+    /// <summary>Launches a kernel that fills the multiprocessors' shared memory.</summary>
+    private void LaunchHeavy<T>(CudaKernel kernel, in LaunchConfig config, in T arguments)
+        where T : unmanaged
+    {
+        _lastIsLight = false;
+        kernel.Launch(_stream, config, arguments);
+    }
+
+    /// <summary>Enough threads for a row at eight elements each, in whole warps.</summary>
+    private static int ThreadsFor(int columns) => Math.Clamp((columns + 255) / 256 * 32, 32, 512);
+
+    private nint _pairs;
+    private int _pairCapacity;
+
+    private nint PairBuffer(int pairs)
+    {
+        if (pairs > _pairCapacity)
+        {
+            _pairCapacity = Math.Max(pairs, 1024);
+            _pairs = _arena.AllocateBytes((long)_pairCapacity * 2 * sizeof(int));
+        }
+
+        return _pairs;
+    }
+}
