@@ -40,7 +40,8 @@ public sealed class InferenceEngine : IAsyncDisposable
         _loaded = loaded;
         Metrics = new EngineMetrics(loaded.Info.MaxModelLen, loaded.CacheConfig, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0);
         _intake = new RequestIntake(this, loaded.Info, loaded.Tokenizer, loaded.Samplers, loaded.Loras);
-        _loop = new EngineLoop(loaded.Scheduler, loaded.Runner, Metrics, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras);
+        _loop = new EngineLoop(
+            loaded.Scheduler, loaded.Runner, Metrics, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras, loaded.Options.AsyncScheduling);
         _log = loaded.Options.DisableLogStats ? null : new EngineLog(Metrics, logs.CreateLogger("Quire.Engine.Stats"));
         _loop.Start();
     }

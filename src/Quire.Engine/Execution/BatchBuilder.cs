@@ -1,4 +1,6 @@
 using System;
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Quire.Core.Requests;
 using Quire.Core.Scheduling;
@@ -13,6 +15,9 @@ namespace Quire.Engine.Execution;
 /// </summary>
 internal sealed class BatchBuilder
 {
+    /// <summary>Blocks a sequence in the narrowest table of a recorded step.</summary>
+    private const int NarrowestTable = 64;
+
     private readonly StagingBuffer _staging;
     private readonly int _blockSize;
     private readonly Region _tokenIds;
@@ -22,8 +27,10 @@ internal sealed class BatchBuilder
     private readonly Region _contextLengths;
     private readonly Region _sampleRows;
     private readonly Region _promptRows;
+    private readonly Region _sampling;
     private readonly Region _blockTables;
-    private readonly int _stagingBytes;
+    private readonly int _maxSequences;
+    private readonly int _maxBlocksPerSequence;
 
     /// <param name="backend">Whose staging memory is used.</param>
     /// <param name="cache">The KV cache that the block ids refer to.</param>
@@ -41,9 +48,13 @@ internal sealed class BatchBuilder
         _contextLengths = Reserve(ref offset, maxSequences);
         _sampleRows = Reserve(ref offset, maxSequences);
         _promptRows = Reserve(ref offset, maxTokens);
+        _sampling = Reserve(ref offset, maxSequences * (Unsafe.SizeOf<RowSampling>() / sizeof(int)));
+
+        // Last, because only as much of it is brought to the device as a step uses.
         _blockTables = Reserve(ref offset, checked(maxSequences * maxBlocksPerSequence));
-        _stagingBytes = offset * sizeof(int);
-        _staging = backend.AllocateStaging(_stagingBytes);
+        _maxSequences = maxSequences;
+        _maxBlocksPerSequence = maxBlocksPerSequence;
+        _staging = backend.AllocateStaging(offset * sizeof(int));
         Context = new ForwardContext { KvCache = cache };
     }
 
@@ -55,22 +66,46 @@ internal sealed class BatchBuilder
     /// <summary>Prompt positions whose successors are scored, and so entries of <see cref="PromptRows"/>.</summary>
     public int PromptRowCount { get; private set; }
 
+    /// <summary>True when a token of the step is one that a step in flight chooses; its id stands for the place where the device has it.</summary>
+    public bool HasPendingInputs { get; private set; }
+
+    /// <summary>True when every row that samples takes its best token.</summary>
+    public bool AllGreedy { get; private set; }
+
+    /// <summary>Device address of a <see cref="RowSampling"/> for each row that samples, in plan order.</summary>
+    public nint SamplingAddress => Address(_sampling);
+
     /// <summary>[1, <paramref name="count"/>] I32: hidden rows of the sampling rows from <paramref name="start"/> on, in plan order.</summary>
     public Tensor SampleRows(int start, int count) => Device(_sampleRows, start + count).ColumnRange(start, count);
 
     /// <summary>[1, <paramref name="count"/>] I32: hidden rows of the prompt positions to score from <paramref name="start"/> on.</summary>
     public Tensor PromptRows(int start, int count) => Device(_promptRows, start + count).ColumnRange(start, count);
 
-    public void Build(StepPlan plan)
+    /// <param name="plan">The step.</param>
+    /// <param name="padded">
+    /// True for a step of single tokens that is recorded: rows are added that compute nothing, and block tables made wider, so that few
+    /// recordings serve all sizes.
+    /// </param>
+    public void Build(StepPlan plan, bool padded = false)
     {
         ReadOnlySpan<ScheduledRow> rows = plan.Rows;
         Span<int> host = MemoryMarshal.Cast<byte, int>(_staging.Host);
+        Span<RowSampling> sampling = MemoryMarshal.Cast<int, RowSampling>(host[_sampling.Start.._blockTables.Start]);
         int tableStride = LongestBlockTable(rows);
+        int total = rows.Length;
+        if (padded)
+        {
+            tableStride = Math.Min(Math.Max((int)BitOperations.RoundUpToPowerOf2((uint)tableStride), NarrowestTable), _maxBlocksPerSequence);
+            total = PaddedRows(rows.Length, _maxSequences);
+        }
+
         int token = 0;
-        int maxContext = 0;
+        int maxContext = padded ? tableStride * _blockSize : 0;
         int maxQuery = 0;
         SampleCount = 0;
         PromptRowCount = 0;
+        HasPendingInputs = false;
+        AllGreedy = true;
         for (int i = 0; i < rows.Length; i++)
         {
             ref readonly ScheduledRow row = ref rows[i];
@@ -85,25 +120,76 @@ internal sealed class BatchBuilder
             token += row.TokenCount;
             if (row.Samples)
             {
-                host[_sampleRows.Start + SampleCount++] = token - 1;
+                AddSample(host, sampling, row, token - 1);
             }
         }
 
-        host[_queryStarts.Start + rows.Length] = token;
-        _staging.Flush(_stagingBytes);
-        FillContext(rows.Length, token, tableStride, maxQuery, maxContext);
+        for (int i = rows.Length; i < total; i++)
+        {
+            AddPadding(host, sampling, i, token++);
+        }
+
+        host[_queryStarts.Start + total] = token;
+        _staging.Flush((_blockTables.Start + total * tableStride) * sizeof(int));
+        FillContext(total, token, tableStride, maxQuery, maxContext);
+    }
+
+    /// <summary>A step of tokens that belong to no sequence: it computes, and changes nothing.</summary>
+    public void BuildEmpty(int tokens)
+    {
+        Span<int> host = MemoryMarshal.Cast<byte, int>(_staging.Host);
+        host.Slice(_tokenIds.Start, tokens).Fill(-1);
+        host.Slice(_positions.Start, tokens).Clear();
+        host.Slice(_slots.Start, tokens).Fill(-1);
+        host.Slice(_sampleRows.Start, Math.Min(tokens, _maxSequences)).Clear();
+        host.Slice(_queryStarts.Start, 2).Clear();
+        host[_contextLengths.Start] = 0;
+        host[_blockTables.Start] = 0;
+        _staging.Flush((_blockTables.Start + 1) * sizeof(int));
+        FillContext(1, tokens, 1, 1, 1);
+    }
+
+    /// <summary>The recorded size that a number of rows is computed with: powers of two, then multiples of 8, then of 16.</summary>
+    internal static int PaddedRows(int rows, int maxSequences)
+    {
+        int padded = rows <= 8 ? (int)BitOperations.RoundUpToPowerOf2((uint)rows) : rows <= 256 ? (rows + 7) / 8 * 8 : (rows + 15) / 16 * 16;
+        return Math.Min(padded, maxSequences);
     }
 
     private void AddTokens(Span<int> host, in ScheduledRow row, int token)
     {
-        row.Request.Tokens.Slice(row.FirstPosition, row.TokenCount).CopyTo(host[(_tokenIds.Start + token)..]);
+        ReadOnlySpan<int> known = row.Request.Tokens;
         ReadOnlySpan<int> blocks = row.Request.BlockTable;
         for (int i = 0; i < row.TokenCount; i++)
         {
             int position = row.FirstPosition + i;
+            bool isPending = position >= known.Length;
+            HasPendingInputs |= isPending;
+            host[_tokenIds.Start + token + i] = isPending ? -2 - ((Sequence)row.Request.Attachment!).SampleIndex : known[position];
             host[_positions.Start + token + i] = position;
             host[_slots.Start + token + i] = blocks[position / _blockSize] * _blockSize + position % _blockSize;
         }
+    }
+
+    private void AddSample(Span<int> host, Span<RowSampling> sampling, in ScheduledRow row, int hiddenRow)
+    {
+        var sequence = (Sequence)row.Request.Attachment!;
+        sampling[SampleCount] = sequence.Sampler.ForDevice(row.InputPending ? 1 : 0);
+        AllGreedy &= sequence.Sampler.Settings.IsGreedy;
+        sequence.SampleIndex = SampleCount;
+        host[_sampleRows.Start + SampleCount++] = hiddenRow;
+    }
+
+    /// <summary>A row that reads no token, stores nothing and attends to nothing.</summary>
+    private void AddPadding(Span<int> host, Span<RowSampling> sampling, int row, int token)
+    {
+        host[_queryStarts.Start + row] = token;
+        host[_contextLengths.Start + row] = 0;
+        host[_tokenIds.Start + token] = -1;
+        host[_positions.Start + token] = 0;
+        host[_slots.Start + token] = -1;
+        host[_sampleRows.Start + row] = token;
+        sampling[row] = default;
     }
 
     private void AddBlocks(Span<int> host, RequestState request, int context, int offset)

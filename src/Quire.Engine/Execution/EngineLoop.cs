@@ -30,14 +30,18 @@ internal sealed class EngineLoop
     private readonly Thread _thread;
     private List<EngineCommand> _executing = [];
     private int _executed;
+    private readonly bool _overlaps;
+    private StepResult? _inFlight;
     private SchedulerStatistics _published;
     private bool _stopping;
     private long _lastProgress = Stopwatch.GetTimestamp();
     private volatile bool _hasWork;
     private volatile Exception? _failure;
 
-    public EngineLoop(Scheduler scheduler, ModelRunner runner, EngineMetrics metrics, CommandQueue commands, ILogger logger, LoraRegistry? loras)
+    public EngineLoop(
+        Scheduler scheduler, ModelRunner runner, EngineMetrics metrics, CommandQueue commands, ILogger logger, LoraRegistry? loras, bool overlaps)
     {
+        _overlaps = overlaps;
         _scheduler = scheduler;
         _runner = runner;
         _metrics = metrics;
@@ -86,29 +90,55 @@ internal sealed class EngineLoop
         }
     }
 
-    /// <summary>One step; false when there was nothing to compute.</summary>
+    /// <summary>
+    /// One turn; false when there was nothing to do. While the device computes a step whose tokens it chooses itself, the next one is
+    /// planned and launched, and only then the first one's tokens are waited for.
+    /// </summary>
     private bool Step()
     {
         Execute(_commands.Take(wait: false));
-        long planStart = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
+        _runner.DeviceTicks = 0;
+        StepResult? before = _inFlight;
+        _inFlight = null;
         StepPlan? plan = _stopping ? null : _scheduler.Plan();
-        if (plan is null)
+        StepResult? launched = null;
+        if (plan is not null)
         {
-            Publish();
+            NoteScheduled(plan, start);
+            launched = _runner.Launch(plan);
+        }
+
+        if (before is not null)
+        {
+            Complete(before);
+        }
+
+        if (launched is { IsOnDevice: true } && _overlaps)
+        {
+            _inFlight = launched;
+        }
+        else if (launched is not null)
+        {
+            Complete(launched);
+        }
+
+        Publish();
+        if (before is null && launched is null)
+        {
             return false;
         }
 
-        NoteScheduled(plan, planStart);
-        _runner.Prepare(plan);
-        long modelStart = Stopwatch.GetTimestamp();
-        _runner.Execute(plan);
-        long modelEnd = Stopwatch.GetTimestamp();
-        _scheduler.Commit(plan, _runner.Sample(plan));
-        Deliver(plan);
-        Publish();
-        long end = Stopwatch.GetTimestamp();
-        _metrics.StepHostTime.Observe(Stopwatch.GetElapsedTime(planStart, modelStart).TotalSeconds + Stopwatch.GetElapsedTime(modelEnd, end).TotalSeconds);
+        _metrics.StepHostTime.Observe((Stopwatch.GetTimestamp() - start - _runner.DeviceTicks) / (double)Stopwatch.Frequency);
         return true;
+    }
+
+    private void Complete(StepResult result)
+    {
+        _runner.Finish(result);
+        StepPlan plan = result.Plan!;
+        _scheduler.Commit(plan, result.Sampled);
+        Deliver(plan, result);
     }
 
     private void Execute(List<EngineCommand> commands)
@@ -198,7 +228,7 @@ internal sealed class EngineLoop
     }
 
     /// <summary>Hands the committed tokens to the readers, and ends requests whose logits were not numbers.</summary>
-    private void Deliver(StepPlan plan)
+    private void Deliver(StepPlan plan, StepResult result)
     {
         long now = Stopwatch.GetTimestamp();
         ReadOnlySpan<ScheduledRow> rows = plan.Rows;
@@ -215,7 +245,7 @@ internal sealed class EngineLoop
             }
 
             var sequence = (Sequence)request.Attachment!;
-            if (_runner.Fault(i) is var fault && fault != SamplingFault.None)
+            if (result.Faults[i] is var fault && fault != SamplingFault.None)
             {
                 _logger.LogError("Request {Request} ends with an error: {Fault}", sequence.Handle.RequestId, SamplingFaults.Message(fault));
                 End(sequence, FinishReason.Error);
@@ -223,7 +253,7 @@ internal sealed class EngineLoop
             else if (outcomes[i].AppendedTokens > 0)
             {
                 generated++;
-                DeliverToken(sequence, request, i, outcomes[i].FinishReason, now);
+                DeliverToken(sequence, request, result.Logprobs[i], outcomes[i].FinishReason, now);
             }
         }
 
@@ -233,7 +263,7 @@ internal sealed class EngineLoop
         Volatile.Write(ref _lastProgress, now);
     }
 
-    private void DeliverToken(Sequence sequence, RequestState request, int planRow, FinishReason? finish, long now)
+    private void DeliverToken(Sequence sequence, RequestState request, SampledLogprobs? logprobs, FinishReason? finish, long now)
     {
         int token = request.Tokens[^1];
         ref SequenceTimes times = ref sequence.Times;
@@ -251,7 +281,7 @@ internal sealed class EngineLoop
         times.LastToken = now;
         times.Tokens++;
         sequence.Sampler.Accept(token);
-        sequence.Handle.Append(new TokenEvent(sequence.Index, true, token, _runner.Logprobs(planRow), finish, request.StopTokenId));
+        sequence.Handle.Append(new TokenEvent(sequence.Index, true, token, logprobs, finish, request.StopTokenId));
         if (finish is not null)
         {
             Finished(sequence);

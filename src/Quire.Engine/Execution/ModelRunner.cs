@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using Quire.Core.KvCache;
 using Quire.Core.Scheduling;
 using Quire.Engine.Lora;
@@ -9,96 +10,262 @@ using Quire.Tensors;
 namespace Quire.Engine.Execution;
 
 /// <summary>
-/// Runs one planned step: builds its tensors, runs the layers over all scheduled tokens at once, and turns the hidden states of the
-/// rows that sample into tokens. The output head runs in pieces of <see cref="DecoderWorkspace.MaxLogitRows"/> rows.
+/// Runs planned steps: builds their tensors, runs the layers over all scheduled tokens at once, and turns the hidden states of the rows
+/// that sample into tokens. Where the device can choose the tokens of a step, the next step may be launched before they are here; a step
+/// of single tokens is recorded once for each size and replayed.
 /// </summary>
-internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, int maxSequences, LoraSlots? lora)
+internal sealed class ModelRunner
 {
-    private readonly int[] _tokens = new int[maxSequences];
-    private readonly int[] _counts = new int[maxSequences];
-    private readonly SampledLogprobs?[] _logprobs = new SampledLogprobs?[maxSequences];
-    private readonly SamplingFault[] _faults = new SamplingFault[maxSequences];
-    private readonly int[] _planRows = new int[maxSequences];
+    private readonly DecoderModel _model;
+    private readonly IBackend _backend;
+    private readonly BatchBuilder _batch;
+    private readonly Sampler _sampler;
+    private readonly LogprobsMode _mode;
+    private readonly StepResult[] _results;
+    private readonly LoraSlots? _lora;
+    private readonly IStepGraphs? _graphs;
+    private readonly Tensor _tokens;
+    private int _launches;
 
-    /// <summary>Log-probabilities of the token of a plan row, when asked for.</summary>
-    public SampledLogprobs? Logprobs(int planRow) => _logprobs[planRow];
-
-    /// <summary>Why no token could be chosen for a plan row: that request has to end with an error.</summary>
-    public SamplingFault Fault(int planRow) => _faults[planRow];
-
-    /// <summary>Prepares the inputs of <see cref="Execute"/>; host work only.</summary>
-    public void Prepare(StepPlan plan)
+    /// <param name="model">The model.</param>
+    /// <param name="backend">What it runs on.</param>
+    /// <param name="batch">Builds its inputs.</param>
+    /// <param name="sampler">Chooses tokens on the host.</param>
+    /// <param name="mode">What is reported as a log-probability.</param>
+    /// <param name="maxSequences">Most rows of a plan.</param>
+    /// <param name="lora">The adapters on the device; null without LoRA.</param>
+    /// <param name="enforceEager">True never records a step.</param>
+    public ModelRunner(
+        DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, int maxSequences, LoraSlots? lora,
+        bool enforceEager)
     {
-        batch.Build(plan);
-        batch.Context.Lora = lora?.Prepare(plan) ?? default;
+        _model = model;
+        _backend = backend;
+        _batch = batch;
+        _sampler = sampler;
+        _mode = mode;
+        _lora = lora;
+
+        // One in flight and the one before it.
+        _results = [new StepResult(maxSequences), new StepResult(maxSequences)];
+        _graphs = enforceEager ? null : backend.Graphs;
+        _tokens = backend.Sampler is null ? default : backend.Allocate(DType.I32, 1, maxSequences);
     }
 
-    /// <summary>Computes the step, block copies first; afterwards <see cref="Sample"/> may be called.</summary>
-    public unsafe void Execute(StepPlan plan)
+    /// <summary>Time that the last calls spent in the model or waiting for it, in Stopwatch ticks, until it is set back.</summary>
+    public long DeviceTicks { get; set; }
+
+    /// <summary>
+    /// Queues a step; block copies come first. Inputs that a step in flight chooses are taken on the device. Call <see cref="Finish"/>
+    /// before the launch after the next.
+    /// </summary>
+    public StepResult Launch(StepPlan plan)
+    {
+        // Adapters first: one that is lost is a fault of its rows.
+        LoraBatch adapters = _lora?.Prepare(plan) ?? default;
+        StepResult result = _results[_launches++ % _results.Length];
+        result.Begin(plan);
+
+        // A recording holds the addresses and shapes of a step without adapters.
+        bool isDecode = _graphs is not null && adapters.ActiveRows == 0 && IsDecode(plan) && plan.Rows.Length <= _model.Workspace.MaxLogitRows;
+        _batch.Build(plan, isDecode);
+        _batch.Context.Lora = adapters;
+        result.IsOnDevice = _backend.Sampler is not null && _batch.PromptRowCount == 0
+            && result.Samples <= _model.Workspace.MaxLogitRows && ChoosesOnDevice(plan);
+        long start = Stopwatch.GetTimestamp();
+        CopyBlocks(plan);
+        if (_batch.HasPendingInputs)
+        {
+            _backend.Sampler!.Resolve(_batch.Context.TokenIds, _tokens);
+        }
+
+        if (isDecode && result.IsOnDevice)
+        {
+            Replay(result.Samples);
+        }
+        else
+        {
+            _model.RunLayers(_batch.Context);
+            if (result.IsOnDevice && result.Samples > 0)
+            {
+                Choose(result.Samples);
+            }
+        }
+
+        if (result.IsOnDevice && result.Samples > 0)
+        {
+            result.Read = _backend.Sampler!.StartRead(_tokens.ColumnRange(0, result.Samples));
+        }
+
+        // A backend that computes while it is called has nothing to wait for later.
+        DeviceTicks += _backend.Sampler is null ? Stopwatch.GetTimestamp() - start : 0;
+        return result;
+    }
+
+    /// <summary>Completes a step: afterwards its tokens are known. Steps are finished in the order in which they were launched.</summary>
+    public void Finish(StepResult result)
+    {
+        if (!result.IsOnDevice)
+        {
+            SampleOnHost(result);
+        }
+        else if (result.Samples > 0)
+        {
+            long start = Stopwatch.GetTimestamp();
+            ReadOnlySpan<int> tokens = _backend.Sampler!.FinishRead(result.Read);
+            DeviceTicks += Stopwatch.GetTimestamp() - start;
+            for (int i = 0; i < result.Samples; i++)
+            {
+                result.Tokens[i] = Math.Max(tokens[i], 0);
+                ref SamplingFault fault = ref result.Faults[result.PlanRows[i]];
+                fault = fault == SamplingFault.None && tokens[i] < 0 ? SamplingFault.NotANumber : fault;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Lets the backend try its ways for the sizes of steps that are to come: single tokens of up to all sequences, and prompts up to the
+    /// largest step. Called once, before any step.
+    /// </summary>
+    public void WarmUp(int maxSequences, int maxTokens)
+    {
+        if (_backend.Sampler is null)
+        {
+            return;
+        }
+
+        _backend.IsTuning = true;
+        for (int tokens = 16; tokens < 2 * maxTokens; tokens *= 2)
+        {
+            RunEmpty(Math.Min(tokens, maxTokens));
+
+            // Sizes of decode steps lie closer together, and so do their fastest ways.
+            for (int between = tokens + 32; between < Math.Min(2 * tokens, maxSequences + 1); between += 32)
+            {
+                RunEmpty(between);
+            }
+        }
+
+        _backend.IsTuning = false;
+    }
+
+    private void RunEmpty(int tokens)
+    {
+        _batch.BuildEmpty(tokens);
+        _model.RunLayers(_batch.Context);
+        int rows = Math.Min(tokens, _model.Workspace.MaxLogitRows);
+        _model.ComputeLogits(_batch.SampleRows(0, rows));
+    }
+
+    /// <summary>True when every row computes one token and samples from it.</summary>
+    private static bool IsDecode(StepPlan plan)
+    {
+        foreach (ref readonly ScheduledRow row in plan.Rows)
+        {
+            if (row.TokenCount != 1 || !row.Samples)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>True when nothing but temperature and filters stands between the logits and every token.</summary>
+    private static bool ChoosesOnDevice(StepPlan plan)
+    {
+        foreach (ref readonly ScheduledRow row in plan.Rows)
+        {
+            if (row.Samples && !((Sequence)row.Request.Attachment!).Sampler.IsSimple)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private unsafe void CopyBlocks(StepPlan plan)
     {
         if (plan.Copies.Length > 0)
         {
             fixed (BlockCopy* pairs = plan.Copies)
             {
-                backend.Ops.CopyBlocks(batch.Context.KvCache, new Tensor((nint)pairs, DType.I32, plan.Copies.Length, 2));
+                _backend.Ops.CopyBlocks(_batch.Context.KvCache, new Tensor((nint)pairs, DType.I32, plan.Copies.Length, 2));
             }
         }
-
-        model.RunLayers(batch.Context);
     }
 
-    /// <summary>The tokens of the step: as many as each plan row counts, row after row.</summary>
-    public SampledTokens Sample(StepPlan plan)
+    /// <summary>Runs a step of single tokens, rows of padding included, from its recording if there is one.</summary>
+    private void Replay(int samples)
     {
-        ReadOnlySpan<ScheduledRow> rows = plan.Rows;
-        int samples = 0;
-        for (int i = 0; i < rows.Length; i++)
+        int rows = _batch.Context.Tokens;
+        long key = ((long)_batch.Context.Attention.BlockTables.Stride << 32) | ((long)rows << 1) | (_batch.AllGreedy ? 1L : 0);
+        if (_graphs!.TryReplay(key))
         {
-            _counts[i] = rows[i].Samples ? 1 : 0;
-            _logprobs[i] = null;
-            _faults[i] = ((Sequence)rows[i].Request.Attachment!).Lora is { Slot: < 0 } ? SamplingFault.AdapterLost : SamplingFault.None;
-            if (rows[i].Samples)
-            {
-                _planRows[samples++] = i;
-            }
+            return;
         }
 
-        if (batch.PromptRowCount > 0)
+        Debug.Assert(rows >= samples);
+        _graphs.Begin(key);
+        try
         {
-            ScorePrompts(rows);
+            _model.RunLayers(_batch.Context);
+            Choose(rows);
+        }
+        catch
+        {
+            _graphs.Cancel();
+            throw;
         }
 
-        for (int start = 0; start < samples; start += model.Workspace.MaxLogitRows)
+        _graphs.End(key);
+    }
+
+    private void Choose(int rows)
+    {
+        Tensor logits = _model.ComputeLogits(_batch.SampleRows(0, rows));
+        _backend.Sampler!.Sample(logits, _batch.AllGreedy ? 0 : _batch.SamplingAddress, _tokens.ColumnRange(0, rows));
+    }
+
+    private void SampleOnHost(StepResult result)
+    {
+        ReadOnlySpan<ScheduledRow> rows = result.Plan!.Rows;
+        if (_batch.PromptRowCount > 0)
         {
-            int count = Math.Min(model.Workspace.MaxLogitRows, samples - start);
-            Tensor logits = model.ComputeLogits(batch.SampleRows(start, count));
+            ScorePrompts(result);
+        }
+
+        for (int start = 0; start < result.Samples; start += _model.Workspace.MaxLogitRows)
+        {
+            int count = Math.Min(_model.Workspace.MaxLogitRows, result.Samples - start);
+            Tensor logits = _model.ComputeLogits(_batch.SampleRows(start, count));
             for (int i = 0; i < count; i++)
             {
-                SampleRow(rows, start + i, backend.MapLogits(logits, i));
+                SampleRow(result, rows, start + i, _backend.MapLogits(logits, i));
             }
         }
-
-        return new SampledTokens(_tokens.AsSpan(0, samples), _counts.AsSpan(0, rows.Length));
     }
 
-    private void SampleRow(ReadOnlySpan<ScheduledRow> rows, int sample, Span<float> logits)
+    private void SampleRow(StepResult result, ReadOnlySpan<ScheduledRow> rows, int sample, Span<float> logits)
     {
-        int planRow = _planRows[sample];
+        int planRow = result.PlanRows[sample];
         var sequence = (Sequence)rows[planRow].Request.Attachment!;
-        SamplingFault fault = sampler.Sample(logits, sequence.Sampler, out int token, out SampledLogprobs? logprobs);
-        _tokens[sample] = token;
-        _logprobs[planRow] = logprobs;
+        SamplingFault fault = _sampler.Sample(logits, sequence.Sampler, out int token, out SampledLogprobs? logprobs);
+        result.Tokens[sample] = token;
+        result.Logprobs[planRow] = logprobs;
         if (fault != SamplingFault.None)
         {
-            _faults[planRow] = fault;
+            result.Faults[planRow] = fault;
         }
     }
 
-    private void ScorePrompts(ReadOnlySpan<ScheduledRow> rows)
+    private void ScorePrompts(StepResult result)
     {
         int done = 0;
         int inPiece = 0;
         Tensor logits = default;
+        ReadOnlySpan<ScheduledRow> rows = result.Plan!.Rows;
         for (int i = 0; i < rows.Length; i++)
         {
             ref readonly ScheduledRow row = ref rows[i];
@@ -110,23 +277,23 @@ internal sealed class ModelRunner(DecoderModel model, IBackend backend, BatchBui
             int scored = PromptLogprobCollector.ScoredTokens(row);
             for (int j = 0; j < scored; j++, done++, inPiece++)
             {
-                if (done % model.Workspace.MaxLogitRows == 0)
+                if (done % _model.Workspace.MaxLogitRows == 0)
                 {
-                    logits = model.ComputeLogits(batch.PromptRows(done, Math.Min(model.Workspace.MaxLogitRows, batch.PromptRowCount - done)));
+                    logits = _model.ComputeLogits(_batch.PromptRows(done, Math.Min(_model.Workspace.MaxLogitRows, _batch.PromptRowCount - done)));
                     inPiece = 0;
                 }
 
                 int position = row.FirstPosition + j + 1;
                 ReadOnlySpan<int> tokens = row.Request.Tokens;
-                SamplingFault fault = sampler.ScorePromptToken(
-                    backend.MapLogits(logits, inPiece), tokens[position], collector.TopCount, mode, out SampledLogprobs? scores);
+                SamplingFault fault = _sampler.ScorePromptToken(
+                    _backend.MapLogits(logits, inPiece), tokens[position], collector.TopCount, _mode, out SampledLogprobs? scores);
                 if (fault == SamplingFault.None)
                 {
                     collector.Add(position, scores!);
                 }
                 else
                 {
-                    _faults[i] = fault;
+                    result.Faults[i] = fault;
                 }
             }
         }

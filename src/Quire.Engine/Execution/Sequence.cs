@@ -43,6 +43,9 @@ internal sealed class Sequence(GenerationHandle handle, int index, RequestSpec s
 
     public int CachedTokens { get; set; }
 
+    /// <summary>Which of the sampling rows of the last launched step this was: where the device has its newest token.</summary>
+    public int SampleIndex { get; set; }
+
     /// <summary>True once its end was reported to the handle.</summary>
     public bool IsFinished { get; set; }
 

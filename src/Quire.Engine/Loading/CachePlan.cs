@@ -22,10 +22,13 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
     private const int LogitRowsAtOnce = 64;
 
     /// <summary>Rows that go through the output head at once, under these options.</summary>
-    public static int LogitRows(ResolvedOptions options)
+    public static int LogitRows(ResolvedOptions options, DeviceInfo device)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return Math.Min(options.MaxNumSeqs, LogitRowsAtOnce);
+        ArgumentNullException.ThrowIfNull(device);
+
+        // A GPU chooses all tokens of a step in one go.
+        return IsGpu(device) ? options.MaxNumSeqs : Math.Min(options.MaxNumSeqs, LogitRowsAtOnce);
     }
 
     /// <param name="options">The options in force.</param>
@@ -48,7 +51,7 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             KvCacheMemoryBytes = options.KvCacheMemoryBytes,
             NumGpuBlocksOverride = options.NumGpuBlocksOverride,
             WeightBytes = model.WeightBytes,
-            ActivationBytes = model.ActivationBytes(activationType, options.MaxNumBatchedTokens, LogitRows(options)),
+            ActivationBytes = model.ActivationBytes(activationType, options.MaxNumBatchedTokens, LogitRows(options, device)),
             OtherBytes = options.Lora is { } lora ? model.LoraBytes(lora.Room, activationType) : 0,
             BlockBytes = one.BytesPerBlock,
             BlockSize = options.BlockSize,
@@ -56,7 +59,7 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             SlidingWindow = Window(model.Spec, options.MaxModelLen),
             MaxNumBatchedTokens = options.MaxNumBatchedTokens,
         };
-        if (IsLeftToUs(options) && !device.Name.StartsWith("cuda", StringComparison.Ordinal))
+        if (IsLeftToUs(options) && !IsGpu(device))
         {
             long bytes = CpuBytes(budget, options, device.AvailableMemoryBytes);
             budget = budget with { KvCacheMemoryBytes = bytes };
@@ -80,6 +83,8 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
 
     /// <summary>The window that blocks are freed by; null where no sequence gets longer than it.</summary>
     private static int? Window(DecoderSpec spec, int maxModelLen) => spec.SlidingWindow is { } window && window < maxModelLen ? window : null;
+
+    private static bool IsGpu(DeviceInfo device) => device.Name.StartsWith("cuda", StringComparison.Ordinal);
 
     private static bool IsLeftToUs(ResolvedOptions options) =>
         options.Asked.GpuMemoryUtilization is null && options.KvCacheMemoryBytes is null && options.NumGpuBlocksOverride is null;

@@ -52,7 +52,7 @@ internal static class EngineLoader
             options = cache.Options;
             LogPlan(logger, folder, memory, cache);
             Task<TextFiles> text = Task.Run(() => TextFiles.Load(folder, options), cancellationToken);
-            DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options), progress);
+            DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options, backend.Device), progress);
             cancellationToken.ThrowIfCancellationRequested();
             TextFiles texts = text.GetAwaiter().GetResult();
             LoraStartup? lora = LoraStartup.Create(model, options, loras, ServedNames(options, folder), backend, logger);
@@ -87,14 +87,14 @@ internal static class EngineLoader
         return options ?? throw new QuireException(problem!.Code, ErrorKind.Usage, problem.Message, problem.Option);
     }
 
-    private static ModelOptions ModelOptions(EngineOptions asked, ResolvedOptions options) => new()
+    private static ModelOptions ModelOptions(EngineOptions asked, ResolvedOptions options, DeviceInfo device) => new()
     {
         DType = options.DType,
         LoadFormat = LoadFormats.Parse(options.LoadFormat),
         Quantization = options.Quantization,
         Seed = unchecked((ulong)options.Seed),
         MaxBatchedTokens = options.MaxNumBatchedTokens,
-        MaxLogitRows = CachePlan.LogitRows(options),
+        MaxLogitRows = CachePlan.LogitRows(options, device),
         MaxModelLength = options.MaxModelLen,
         Lora = options.Lora?.Room,
         HfOverrides = asked.HfOverrides?.GetRawText(),
@@ -112,6 +112,10 @@ internal static class EngineLoader
         IReadOnlyList<int> endTokens = EndTokens(config, defaults, text.Tokenizer);
         TextServices? services = text.Tokenizer is { } tokenizer ? new TextServices(tokenizer, model.Spec.VocabularySize) : null;
         LogprobsMode mode = ReportedLogprobs(options.LogprobsMode);
+        var runner = new ModelRunner(
+            model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, options.MaxNumSeqs, lora?.Slots,
+            enforceEager: options.Asked.Settings.GetFlag("enforce_eager") ?? false);
+        runner.WarmUp(options.MaxNumSeqs, options.MaxNumBatchedTokens);
         return new LoadedModel
         {
             Backend = backend,
@@ -119,8 +123,7 @@ internal static class EngineLoader
             Options = options,
             MemoryPlan = cache.Plan,
             Scheduler = new Scheduler(SchedulerOptions(options, cache.Plan)),
-            Runner = new ModelRunner(
-                model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, options.MaxNumSeqs, lora?.Slots),
+            Runner = runner,
             Loras = lora?.Registry,
             Samplers = new SamplerFactory(model.Spec.VocabularySize, options.MaxLogprobs, mode, endTokens, text.Tokenizer, options.Seed),
             Tokenizer = text.Tokenizer,

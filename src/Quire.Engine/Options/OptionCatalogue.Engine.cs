@@ -23,8 +23,9 @@ public static partial class OptionCatalogue
         Choice(OptionGroup.Model, "dtype", "auto", ["auto", "half", "float16", "bfloat16", "float", "float32"],
             "Type that weights are kept in. auto takes the checkpoint's. On the CPU activations are float32 in every case."),
         Integer(OptionGroup.Model, "seed", "0", null, "Seed of requests that bring none, and of random weights.") with { IsWide = true },
-        Choice(OptionGroup.Model, "device", "auto", ["auto", "cpu"], "What computes. auto takes the best that the machine has."),
+        Choice(OptionGroup.Model, "device", "auto", ["auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7"], "What computes. auto takes the best that the machine has."),
         Integer(OptionGroup.Model, "threads", "0", 0, "Worker threads of the CPU backend; 0 takes one per core. (Quire's own.)"),
+        Text(OptionGroup.Model, "cuda_library_folders", "none", "Folders that hold libcuda, NVRTC or cuBLASLt, or a Python that has NVIDIA's packages, beside the usual places; separated as in PATH. (Quire's own.)"),
         Json(OptionGroup.Model, "hf_overrides", "{}", "Merged into config.json, nested objects key by key."),
         Text(OptionGroup.Model, "hf_config_path", "the model", "Folder that config.json is read from instead.").Refuse("put config.json beside the weights"),
         Choice(OptionGroup.Model, "config_format", "auto", ["auto", "hf"], "Format of the model's configuration.", ["mistral"]),
@@ -175,11 +176,11 @@ public static partial class OptionCatalogue
         Integer(OptionGroup.Speculation, "spec_tokens", "none", 1, "Short for speculative_config.num_speculative_tokens.").Refuse(NoSpeculation),
     ];
 
-    private const string NoGraphs = "the CPU backend compiles and captures nothing";
+    private const string NoGraphs = "the CPU backend captures nothing, and on a GPU a decode step is captured when its size comes for the second time";
 
     private static OptionDescriptor[] Compilation =>
     [
-        Flag(OptionGroup.Compilation, "enforce_eager", "false", "No compilation and no captured graphs.").Hint(NoGraphs + ", so every step is eager"),
+        Flag(OptionGroup.Compilation, "enforce_eager", "false", "No captured graphs: every step is called kernel by kernel. On the CPU that is always so."),
         Integer(OptionGroup.Compilation, "optimization_level", "2", 0, "How much is compiled and captured, 0 to 3.").Hint(NoGraphs) with { Maximum = 3, Aliases = ["-O"] },
         Choice(OptionGroup.Compilation, "performance_mode", "balanced", ["balanced", "interactivity", "throughput"],
             "throughput doubles the defaults of max_num_seqs and max_num_batched_tokens."),

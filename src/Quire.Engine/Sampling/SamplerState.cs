@@ -1,5 +1,6 @@
 using System;
 using Quire.Core.Foundation;
+using Quire.Tensors;
 
 namespace Quire.Engine.Sampling;
 
@@ -67,6 +68,20 @@ public sealed class SamplerState
 
     /// <summary>The state of another output of the same request. The prompt is counted once for all of them.</summary>
     public SamplerState ForOutput(int outputIndex) => new(this, outputIndex);
+
+    /// <summary>Whether temperature and filters are all that the next token needs, and nothing is reported but the token.</summary>
+    internal bool IsSimple => !ChangesLogits && Settings.LogprobCount is null;
+
+    /// <summary>How the device chooses a token.</summary>
+    /// <param name="ahead">Tokens that were chosen already and not accepted yet.</param>
+    internal RowSampling ForDevice(int ahead) => new()
+    {
+        InverseTemperature = Settings.IsGreedy ? 0 : (float)(1 / Settings.Temperature),
+        MinP = (float)Settings.MinP,
+        TopP = (float)Settings.TopP,
+        TopK = Settings.TopK,
+        Uniform = Settings.IsGreedy ? 0 : Philox.UniformDouble(_seed, _stream, (ulong)(OutputCount + ahead)),
+    };
 
     /// <summary>Appends a token to the output. The forced token, if any, is used up.</summary>
     public void Accept(int tokenId)
