@@ -51,6 +51,9 @@ public sealed record EngineOptions
     /// <summary>Option <c>device</c>.</summary>
     public string? Device { get => _set.GetText("device"); init => _set.Put("device", value); }
 
+    /// <summary>Option <c>cuda_library_folders</c>.</summary>
+    public string? CudaLibraryFolders { get => _set.GetText("cuda_library_folders"); init => _set.Put("cuda_library_folders", value); }
+
     /// <summary>Option <c>threads</c>.</summary>
     public int? Threads { get => GetInt("threads"); init => _set.Put("threads", (long?)value); }
 

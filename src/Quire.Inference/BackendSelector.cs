@@ -23,7 +23,7 @@ public static class BackendSelector
         if (OptionChecks.FirstMistake(options.Settings) is { } problem)
             throw new QuireException(problem.Code, ErrorKind.Usage, problem.Message, problem.Option);
         string device = (options.Device ?? "auto").ToLowerInvariant();
-        if (options.Settings.GetText("cuda_library_folders") is { } folders)
+        if (options.CudaLibraryFolders is { } folders)
             AppContext.SetData(CudaProbe.LibraryFoldersKey, folders);
         bool isFloat32 = options.DType is "float32" or "float";
         if (device == "auto")
