@@ -63,6 +63,9 @@ public sealed class CudaBackend : IBackend
 
     public DType ActivationType { get; }
 
+    /// <summary>False: quantised weights are expanded to the activation type.</summary>
+    public bool KeepsPackedWeights => false;
+
     public ITensorOps Ops => _ops;
 
     public IStepGraphs? Graphs => _graphs;

@@ -79,11 +79,12 @@ public sealed class ModelMemory
     /// <param name="config">The configuration.</param>
     /// <param name="dtype">As <see cref="ModelOptions.DType"/>.</param>
     /// <param name="quantization">As <see cref="ModelOptions.Quantization"/>.</param>
-    public static ModelMemory From(HfConfig config, string dtype = "auto", string? quantization = null)
+    /// <param name="expands">True for a backend that expands packed weights to the model's type while loading.</param>
+    public static ModelMemory From(HfConfig config, string dtype = "auto", string? quantization = null, bool expands = false)
     {
         DType type = ModelDType.Resolve(dtype, config);
         var memory = new ModelMemory(ArchitectureRegistry.Define(config, type), type, QuantizationMethods.Resolve(config, quantization));
-        memory.WeightBytes = config.PackedWeightBytes ?? memory.WeightBytes;
+        memory.WeightBytes = expands ? memory.ParameterCount * type.SizeInBytes() : config.PackedWeightBytes ?? memory.WeightBytes;
         return memory;
     }
 

@@ -21,6 +21,9 @@ public interface IBackend : IDisposable
     /// <summary>Element type of activations: F32 on the CPU.</summary>
     DType ActivationType { get; }
 
+    /// <summary>Whether quantised weights stay packed on the device; where not, they take the room of the model's type.</summary>
+    bool KeepsPackedWeights => true;
+
     /// <summary>
     /// Whether linear layers and embeddings can be made of <see cref="Quantization.BlockPart"/>; where not, such weights are expanded to the
     /// model's type while loading.

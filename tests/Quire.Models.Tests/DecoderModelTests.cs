@@ -116,6 +116,17 @@ public class DecoderModelTests
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
+    [Theory]
+    [InlineData("int8")]
+    [InlineData("int4")]
+    public void A_backend_that_expands_quantised_weights_needs_the_room_of_the_whole_ones(string quantization)
+    {
+        HfConfig config = HfConfig.Load(TestFolders.Quill);
+        long whole = ModelMemory.From(config).WeightBytes;
+        Assert.True(ModelMemory.From(config, quantization: quantization).WeightBytes < whole);
+        Assert.Equal(whole, ModelMemory.From(config, quantization: quantization, expands: true).WeightBytes);
+    }
+
     [Fact]
     public void The_memory_plan_counts_what_the_model_allocates()
     {

@@ -42,7 +42,7 @@ internal static class EngineLoader
             }
 
             IReadOnlyList<LoraRequest> loras = LoraStartup.Modules(options);
-            var memory = ModelMemory.From(config, options.DType, options.Quantization);
+            var memory = ModelMemory.From(config, options.DType, options.Quantization, expands: !backend.KeepsPackedWeights);
             if (QuantizationMethods.Note(options.Quantization, memory.Quantization) is { } note)
             {
                 logger.LogWarning("{Warning}", note);
