@@ -4,6 +4,7 @@
 //
 // Compile-time: QUIRE_HEAD_DIM (a multiple of 16).
 #include "paged_cache.cuh"
+#include "prefill_tiles.cuh"
 #include "tensor_core.cuh"
 
 #ifndef QUIRE_HEAD_DIM
@@ -59,49 +60,16 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_prefill(
     const int head = blockIdx.x;
     const int kvHead = head / a.group;
 
-    // Which tile of which sequence: a scan over the sequences by one warp's lanes.
     __shared__ int found[2];
     if (warp == 0)
     {
-        const int wanted = gridDim.y - 1 - blockIdx.y; // the longest contexts of a chunk come first
-        int before = 0;
         if (lane == 0)
         {
             found[0] = -1;
         }
 
         __syncwarp();
-        for (int base = 0; base < a.sequences; base += WarpSize)
-        {
-            const int sequence = base + lane;
-            int count = 0;
-            if (sequence < a.sequences)
-            {
-                const int queries = a.queryStarts[sequence + 1] - a.queryStarts[sequence];
-                count = queries >= a.minQueries ? (queries + Queries - 1) / Queries : 0;
-            }
-
-            int inclusive = count;
-#pragma unroll
-            for (int offset = 1; offset < WarpSize; offset *= 2)
-            {
-                const int other = __shfl_up_sync(FullMask, inclusive, offset);
-                inclusive += lane >= offset ? other : 0;
-            }
-
-            const int exclusive = before + inclusive - count;
-            if (wanted >= exclusive && wanted < exclusive + count)
-            {
-                found[0] = sequence;
-                found[1] = wanted - exclusive;
-            }
-
-            before += __shfl_sync(FullMask, inclusive, WarpSize - 1);
-            if (before > wanted)
-            {
-                break;
-            }
-        }
+        find_tile(a.queryStarts, a.sequences, a.minQueries, Queries, gridDim.y - 1 - blockIdx.y, found); // the longest contexts first
     }
 
     __syncthreads();

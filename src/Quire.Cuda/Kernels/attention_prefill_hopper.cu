@@ -6,6 +6,7 @@
 // exponentials.
 //
 // Compile-time: QUIRE_HEAD_DIM (64 or 128). The cache's block size divides 128 and is a multiple of 8.
+#include "prefill_tiles.cuh"
 #include "warpgroup.cuh"
 
 #ifndef QUIRE_HEAD_DIM
@@ -54,44 +55,6 @@ struct HopperPrefillArguments
 
 extern __shared__ __align__(1024) u8 shared[];
 
-// Which tile of which sequence this block takes: a scan over the sequences by one warp.
-__device__ __forceinline__ void find_work(const HopperPrefillArguments& a, int wanted, int* found)
-{
-    const int lane = threadIdx.x % WarpSize;
-    int before = 0;
-    for (int base = 0; base < a.sequences; base += WarpSize)
-    {
-        const int sequence = base + lane;
-        int count = 0;
-        if (sequence < a.sequences)
-        {
-            const int queries = a.queryStarts[sequence + 1] - a.queryStarts[sequence];
-            count = queries >= a.minQueries ? (queries + Queries - 1) / Queries : 0;
-        }
-
-        int inclusive = count;
-#pragma unroll
-        for (int offset = 1; offset < WarpSize; offset *= 2)
-        {
-            const int other = __shfl_up_sync(FullMask, inclusive, offset);
-            inclusive += lane >= offset ? other : 0;
-        }
-
-        const int exclusive = before + inclusive - count;
-        if (wanted >= exclusive && wanted < exclusive + count)
-        {
-            found[0] = sequence;
-            found[1] = wanted - exclusive;
-        }
-
-        before += __shfl_sync(FullMask, inclusive, WarpSize - 1);
-        if (before > wanted)
-        {
-            return;
-        }
-    }
-}
-
 extern "C" __global__ void __launch_bounds__(Threads, 1) attention_prefill_hopper(const __grid_constant__ HopperPrefillArguments a)
 {
     __shared__ __align__(8) u64 barriers[4 * Stages];
@@ -125,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(Threads, 1) attention_prefill_hoppe
     wait_for_previous_kernel();
     if (warp == 0)
     {
-        find_work(a, gridDim.y - 1 - blockIdx.y, found);
+        find_tile(a.queryStarts, a.sequences, a.minQueries, Queries, gridDim.y - 1 - blockIdx.y, found); // the longest contexts first
     }
 
     __syncthreads();
