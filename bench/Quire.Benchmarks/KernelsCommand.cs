@@ -1,5 +1,6 @@
 using System;
 using System.Globalization;
+using System.Linq;
 using Quire.Cpu;
 using Quire.Cpu.Bench;
 using Quire.Tensors;
@@ -15,6 +16,7 @@ internal static class KernelsCommand
         InstructionTier? tier = null;
         DType type = DType.BF16;
         int packedBits = 0;
+        BlockFormat? blocks = null;
         double seconds = 0.5;
         bool stepsOnly = false;
         Func<double>? clock = null;
@@ -45,6 +47,9 @@ internal static class KernelsCommand
                 case "--packed":
                     packedBits = int.Parse(arguments[++i], CultureInfo.InvariantCulture);
                     break;
+                case "--blocks":
+                    blocks = Format(arguments[++i]);
+                    break;
                 case "--type":
                     type = arguments[++i] switch { "f16" => DType.F16, "f32" => DType.F32, _ => DType.BF16 };
                     break;
@@ -56,10 +61,10 @@ internal static class KernelsCommand
 
         var options = new CpuOptions { Threads = threads, TierLimit = tier };
         MachineLimits before = MachineLimits.Measure(options);
-        using var benchmark = new KernelBenchmark(options, shape, type, maxTokens: 512, packedBits, clock);
+        using var benchmark = new KernelBenchmark(options, shape, type, maxTokens: 512, packedBits, blocks, clock);
         Console.WriteLine(benchmark.Backend.Device.Description);
         PrintLimits(before);
-        Console.WriteLine(Text($"{shape.Name}, weights {(packedBits > 0 ? $"of {packedBits} bits" : type.DisplayName())}, {benchmark.WeightBytes / 1e9:F2} GB"));
+        Console.WriteLine(Text($"{shape.Name}, weights {(blocks?.DisplayName() ?? (packedBits > 0 ? $"of {packedBits} bits" : type.DisplayName()))}, {benchmark.WeightBytes / 1e9:F2} GB"));
         Console.WriteLine();
         Console.WriteLine($"{"",-26}{"median",11}{"best",11}{"GB/s",8}{"of read",9}{"GFLOP/s",9}{"of peak",9}{"tok/s",9}");
         foreach (int tokens in stepsOnly ? [] : new[] { 1, 2, 4, 8, 16, 64, 512 })
@@ -79,6 +84,19 @@ internal static class KernelsCommand
 
         PrintLimits(MachineLimits.Measure(options));
         return 0;
+    }
+
+    private static BlockFormat Format(string name)
+    {
+        foreach (BlockFormat format in BlockFormats.All)
+        {
+            if (format.DisplayName().Equals(name, StringComparison.OrdinalIgnoreCase))
+            {
+                return format;
+            }
+        }
+
+        throw new ArgumentException($"--blocks {name}: the formats are {string.Join(", ", BlockFormats.All.Select(format => format.DisplayName()))}");
     }
 
     private static void PrintLimits(MachineLimits limits) => Console.WriteLine(

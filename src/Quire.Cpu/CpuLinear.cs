@@ -13,4 +13,9 @@ internal abstract class CpuLinear(int outFeatures, int inFeatures) : LinearWeigh
     /// on the number of threads or on how the work is cut.
     /// </summary>
     public abstract void Multiply(CpuRuntime runtime, Tensor x, Tensor y);
+
+    /// <summary>
+    /// True when inputs are rounded as <see cref="Quire.Tensors.Reference.IntegerActivations"/> says, which the format of the weights does not ask for.
+    /// </summary>
+    public virtual bool RoundsInputs => false;
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Diagnostics;
+using System.Runtime.Intrinsics.X86;
 using Quire.Cpu.Kernels;
 using Quire.Cpu.Kernels.Packed;
 using Quire.Cpu.Simd;
@@ -10,6 +11,9 @@ namespace Quire.Cpu;
 /// <summary>What a backend asks of its kernels besides the operations.</summary>
 internal interface ICpuOps : ITensorOps
 {
+    /// <summary>True when there are kernels for weights in panels.</summary>
+    bool HasPanels { get; }
+
     /// <summary>A linear layer over unquantised parts that stay where they are.</summary>
     CpuLinear CreateDense(HostMemory memory, ReadOnlySpan<Tensor> parts, Tensor bias);
 
@@ -38,6 +42,8 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) 
 {
     /// <summary>Elements of simple row operations below which waking another thread costs more than it saves.</summary>
     private const long ParallelElements = 32 * 1024;
+
+    public bool HasPanels => TSimd.Count >= 8 && Avx2.IsSupported && Fma.IsSupported;
 
     public CpuLinear CreateDense(HostMemory memory, ReadOnlySpan<Tensor> parts, Tensor bias) =>
         new DenseLinear<TSimd, TVector>(memory, parts, bias);

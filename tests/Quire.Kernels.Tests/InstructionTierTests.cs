@@ -22,7 +22,7 @@ public class InstructionTierTests
         string[] classes =
         [
             nameof(ElementOpsTests), nameof(NormTests), nameof(LinearTests), nameof(ExpertOpsTests), nameof(LoraTests), nameof(AttentionTests),
-            nameof(QuantizedKvCacheTests), nameof(BlockLinearTests),
+            nameof(QuantizedKvCacheTests), nameof(BlockLinearTests), nameof(IntegerLinearTests),
             nameof(ExpectedTierTests),
         ];
         foreach (string name in classes)

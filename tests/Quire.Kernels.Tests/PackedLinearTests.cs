@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using Quire.Cpu;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
+using Quire.Tensors.Reference;
 
 namespace Quire.Kernels.Tests;
 
@@ -198,8 +199,38 @@ public class PackedLinearTests
         Tensor x = world.Numbers(tokens, inputs, gap: 5);
         Tensor y = world.Unset(tokens, outputs, gap: 3);
         Tensor expected = world.Copy(y);
-        world.Reference.Ops.Linear(x, world.Reference.CreateLinear(source), expected);
+        LinearWeight reference = world.Reference.CreateLinear(source);
+        Tensor rounded = Rounded(world, x);
+        Tensor ofRounded = world.Copy(y);
+        world.Reference.Ops.Linear(x, reference, expected);
+        world.Reference.Ops.Linear(rounded, reference, ofRounded);
+        int output = 0;
+        foreach (LinearPart part in parts)
+        {
+            if (((CpuLinear)world.Cpu.CreateLinear(new LinearSource("part", [part]))).RoundsInputs)
+            {
+                for (int row = 0; row < tokens; row++)
+                {
+                    ofRounded.HostRow<float>(row).Slice(output, part.OutFeatures).CopyTo(expected.HostRow<float>(row)[output..]);
+                }
+            }
+
+            output += part.OutFeatures;
+        }
+
         world.Cpu.Ops.Linear(x, world.Cpu.CreateLinear(source), y);
         world.AssertClose(expected, y, 4e-6 * Math.Sqrt(inputs));
+    }
+
+    /// <summary>x as layers that multiply integers round it.</summary>
+    internal static Tensor Rounded(KernelWorld world, Tensor x)
+    {
+        Tensor rounded = world.Copy(x);
+        for (int row = 0; row < x.Rows; row++)
+        {
+            IntegerActivations.Round(rounded.HostRow<float>(row)[..x.Columns]);
+        }
+
+        return rounded;
     }
 }

@@ -20,6 +20,7 @@ public sealed class KernelBenchmark : IDisposable
     private readonly DecoderShape _shape;
     private readonly int _maxTokens;
     private readonly int _packedBits;
+    private readonly BlockFormat? _blocks;
     private readonly Layer[] _layers;
     private readonly LinearWeight _head;
     private readonly KvCache _cache;
@@ -41,8 +42,9 @@ public sealed class KernelBenchmark : IDisposable
     /// <param name="weightType">BF16, F16 or F32.</param>
     /// <param name="maxTokens">Most tokens in one step.</param>
     /// <param name="packedBits">4 or 8 packs the layers (not the head) as integers in groups of 128; 0 leaves them as they are.</param>
+    /// <param name="blocks">A GGUF format that all weights are in; null leaves them as they are.</param>
     /// <param name="clock">Seconds since some moment; null for the wall clock.</param>
-    public KernelBenchmark(CpuOptions options, DecoderShape shape, DType weightType, int maxTokens, int packedBits = 0, Func<double>? clock = null)
+    public KernelBenchmark(CpuOptions options, DecoderShape shape, DType weightType, int maxTokens, int packedBits = 0, BlockFormat? blocks = null, Func<double>? clock = null)
     {
         _clock = clock ?? (() => (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency);
         _backend = new CpuBackend(options);
@@ -50,6 +52,7 @@ public sealed class KernelBenchmark : IDisposable
         _shape = shape;
         _maxTokens = maxTokens;
         _packedBits = packedBits;
+        _blocks = blocks;
         int width = shape.Heads * shape.HeadDim;
         int kvWidth = shape.KvHeads * shape.HeadDim;
         _layers = new Layer[shape.Layers];
@@ -64,8 +67,8 @@ public sealed class KernelBenchmark : IDisposable
         }
 
         _head = _backend.CreateLinear(Source("head", weightType, shape.Hidden, shape.Vocabulary));
-        int blocks = (Math.Max(maxTokens, 8 * Context) + BlockSize - 1) / BlockSize + 1;
-        _cache = _backend.CreateKvCache(new KvCacheShape(shape.Layers, shape.KvHeads, shape.HeadDim, BlockSize, blocks, DType.BF16));
+        int cacheBlocks = (Math.Max(maxTokens, 8 * Context) + BlockSize - 1) / BlockSize + 1;
+        _cache = _backend.CreateKvCache(new KvCacheShape(shape.Layers, shape.KvHeads, shape.HeadDim, BlockSize, cacheBlocks, DType.BF16));
         _rope = new RopeTable(
             Random(DType.F32, maxTokens + Context, shape.HeadDim / 2), Random(DType.F32, maxTokens + Context, shape.HeadDim / 2), shape.HeadDim);
         _hidden = Random(DType.F32, maxTokens, shape.Hidden);
@@ -256,6 +259,12 @@ public sealed class KernelBenchmark : IDisposable
         var parts = new LinearPart[outFeatures.Length];
         for (int i = 0; i < parts.Length; i++)
         {
+            if (_blocks is { } format)
+            {
+                parts[i] = Blocks(format, outFeatures[i], inFeatures);
+                continue;
+            }
+
             if (_packedBits > 0 && name != "head")
             {
                 parts[i] = Packed(outFeatures[i], inFeatures);
@@ -267,6 +276,13 @@ public sealed class KernelBenchmark : IDisposable
         }
 
         return new LinearSource(name, parts);
+    }
+
+    /// <summary>Bytes that are small numbers wherever they are read as F16.</summary>
+    private BlockPart Blocks(BlockFormat format, int outFeatures, int inFeatures)
+    {
+        long halves = outFeatures * format.RowBytes(inFeatures) / 2;
+        return new BlockPart(Random(DType.F16, checked((int)((halves + 7) / 8)), 8).Data, format, outFeatures, inFeatures);
     }
 
     private GroupAffinePart Packed(int outFeatures, int inFeatures)

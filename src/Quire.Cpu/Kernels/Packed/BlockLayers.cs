@@ -1,11 +1,15 @@
 using System;
 using System.Collections.Generic;
+using Quire.Cpu.Kernels.Panels;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 
 namespace Quire.Cpu.Kernels.Packed;
 
-/// <summary>Makes linear layers over rows of GGUF blocks, which stay where they are.</summary>
+/// <summary>
+/// Makes linear layers over rows of GGUF blocks. Where the processor multiplies integers, formats of one scale a block are packed for that;
+/// the others stay where they are.
+/// </summary>
 internal static unsafe class BlockLayers
 {
     /// <param name="ops">Makes the layer.</param>
@@ -14,6 +18,8 @@ internal static unsafe class BlockLayers
     /// <param name="bias">[1, out] F32, or none.</param>
     public static CpuLinear Create(ICpuOps ops, HostMemory memory, List<BlockPart> parts, Tensor bias) => parts[0].Format switch
     {
+        BlockFormat.Q40 when ops.HasPanels => new PanelLinear<Four256>(IntegerPacker.Pack(memory, parts, Four256.Format), bias),
+        BlockFormat.Q80 when ops.HasPanels => new PanelLinear<Eight256>(IntegerPacker.Pack(memory, parts, Eight256.Format), bias),
         BlockFormat.Q40 => Create<Q40Layout>(ops, memory, parts, bias),
         BlockFormat.Q41 => Create<Q41Layout>(ops, memory, parts, bias),
         BlockFormat.Q50 => Create<Q50Layout>(ops, memory, parts, bias),

@@ -1,0 +1,155 @@
+using System;
+using System.Diagnostics;
+using Quire.Cpu.Kernels.Packed;
+using Quire.Tensors;
+
+namespace Quire.Cpu.Kernels.Panels;
+
+/// <summary>
+/// A linear layer over weights in <see cref="PanelLayout"/>. Over weights of 4 or 8 bits inputs are rounded to 8 bits, as
+/// <see cref="Tensors.Reference.IntegerActivations"/> defines, and integers are multiplied.
+/// </summary>
+internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
+    where TKernel : struct, IPanelKernel
+{
+    private readonly PanelWeight _weight;
+    private readonly float* _bias;
+
+    /// <param name="weight">The weight, packed for the kernel.</param>
+    /// <param name="bias">[1, out] F32, or none.</param>
+    public PanelLinear(PanelWeight weight, Tensor bias)
+        : base(weight.OutFeatures, weight.InFeatures)
+    {
+        Debug.Assert(weight.Format == TKernel.Format && (bias.IsNone || bias.Columns == weight.OutFeatures));
+        _weight = weight;
+        _bias = (float*)bias.Data;
+    }
+
+    public override long SizeInBytes => _weight.SizeInBytes;
+
+    public override bool RoundsInputs => _weight.Format != PanelFormat.BFloat16;
+
+    public override void Multiply(CpuRuntime runtime, Tensor x, Tensor y)
+    {
+        Debug.Assert(x.Type == DType.F32 && y.Type == DType.F32);
+        Debug.Assert(x.Columns == InFeatures && y.Columns == OutFeatures && x.Rows == y.Rows);
+        if (x.Rows == 0)
+        {
+            return;
+        }
+
+        int threads = runtime.Pool.Threads;
+        PanelInput input = Arrange(runtime, x);
+        byte* scratch = runtime.Scratch.Reserve(threads, PanelJob<TKernel>.ScratchBytes, out nint scratchStride);
+        var job = new PanelJob<TKernel>
+        {
+            Operands = new PanelOperands
+            {
+                Values = _weight.Values,
+                Scales = _weight.Scales,
+                Bias = _bias,
+                Groups = _weight.Groups,
+                OutFeatures = OutFeatures,
+                X = input,
+                Rows = x.Rows,
+                Y = (float*)y.Data,
+                YStride = y.Stride,
+            },
+            BlocksAtOnce = (int)Math.Clamp(PanelLayout.CachedInputBytes / input.BlockBytes, 1, PanelLayout.MaxRows / input.BlockRows),
+            Scratch = scratch,
+            ScratchStride = scratchStride,
+        };
+        int piece = LinearPlan.Piece(x.Rows, InFeatures, OutFeatures, threads) / PanelLayout.PanelOutputs;
+        runtime.Pool.Run(in job, _weight.Panels, Math.Max(1, piece));
+    }
+
+    public void Expand(CpuRuntime runtime, Tensor rows, float scale, Tensor y)
+    {
+        Debug.Assert(y.Columns == InFeatures && _weight.Scales != null);
+        var job = new RowJob<PanelRowKernel>
+        {
+            Kernel = new()
+            {
+                Values = _weight.Values,
+                Scales = _weight.Scales,
+                Format = _weight.Format,
+                Groups = _weight.Groups,
+                Ids = (int*)rows.Data,
+                Y = new FloatRows(y),
+                Columns = InFeatures,
+                Scale = scale,
+            },
+        };
+        runtime.Pool.Run(in job, y.Rows, LinearPlan.ArrangedRows(InFeatures));
+    }
+
+    /// <summary>Lays x out for the kernel.</summary>
+    private PanelInput Arrange(CpuRuntime runtime, Tensor x)
+    {
+        PanelInput input = TKernel.Input(x.Rows);
+        input.Groups = _weight.Groups;
+        int blocks = (x.Rows + input.BlockRows - 1) / input.BlockRows;
+        long values = (long)input.BlockBytes * blocks;
+        long parameters = input.HasScales ? (long)blocks * input.BlockRows * input.Groups : 0;
+        input.Values = runtime.Arranged.Reserve(1, values + parameters * (sizeof(float) + sizeof(int)), out _);
+        input.Scales = (float*)(input.Values + values);
+        input.Offsets = (int*)(input.Scales + parameters);
+        int piece = Math.Max(1, LinearPlan.ArrangedRows(InFeatures) / input.BlockRows);
+        var from = new FloatRows(x);
+        if (input.HasScales)
+        {
+            var round = new RowJob<RoundInputKernel>
+            {
+                Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = InFeatures, ZeroPoint = TKernel.Format.ZeroPoint() },
+            };
+            runtime.Pool.Run(in round, blocks, piece);
+        }
+        else
+        {
+            var copy = new RowJob<FloatInputKernel> { Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = InFeatures } };
+            runtime.Pool.Run(in copy, blocks, piece);
+        }
+
+        return input;
+    }
+}
+
+/// <summary>Expands rows of a packed weight of integers to floats: the weight as an embedding.</summary>
+internal unsafe struct PanelRowKernel : IRowKernel<PanelRowKernel>
+{
+    public byte* Values;
+    public ushort* Scales;
+    public PanelFormat Format;
+    public int Groups;
+    public int* Ids;
+    public FloatRows Y;
+    public int Columns;
+    public float Scale;
+
+    public static void Apply(ref readonly PanelRowKernel arguments, int row)
+    {
+        int panel = arguments.Ids[row] / PanelLayout.PanelOutputs;
+        int lane = arguments.Ids[row] % PanelLayout.PanelOutputs;
+        int zeroPoint = arguments.Format.ZeroPoint();
+        float* target = arguments.Y[row];
+        for (int group = 0; group < arguments.Groups; group++)
+        {
+            nint index = (nint)panel * arguments.Groups + group;
+            byte* values = arguments.Values + index * arguments.Format.GroupBytes() + lane * PanelLayout.QuadInputs;
+            float scale = BlockSpans.Half((byte*)(arguments.Scales + index * PanelLayout.PanelOutputs + lane));
+            int count = Math.Min(PanelLayout.GroupInputs, arguments.Columns - group * PanelLayout.GroupInputs);
+            for (int i = 0; i < count; i++, target++)
+            {
+                int quad = i / PanelLayout.QuadInputs;
+                int place = i % PanelLayout.QuadInputs;
+                int value = arguments.Format switch
+                {
+                    PanelFormat.Integers4 => (values[quad % 4 * 64 + place] >> (quad / 4 * 4)) & 15,
+                    PanelFormat.Integers8 => (sbyte)values[quad * 64 + place],
+                    _ => values[quad * 64 + place],
+                };
+                *target = arguments.Scale * (scale * (value - zeroPoint));
+            }
+        }
+    }
+}
