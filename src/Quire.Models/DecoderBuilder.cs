@@ -27,6 +27,11 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
 
         LinearWeight weight = backend.CreateLinear(new LinearSource(slots.Embedding.Name, [binder.Part(slots.Embedding)]));
         WeightBytes += weight.SizeInBytes;
+        if (!weight.KeepsSource)
+        {
+            binder.Release(slots.Embedding);
+        }
+
         return weight;
     }
 
@@ -114,8 +119,20 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
     private LinearWeight Weight(LinearSlot slot)
     {
         using var scratch = new HostMemory();
-        LinearWeight weight = backend.CreateLinear(binder.Linear(slot, scratch));
+        using var converted = new HostMemory();
+        LinearWeight weight = backend.CreateLinear(binder.Linear(slot, scratch, converted));
         WeightBytes += weight.SizeInBytes;
+        if (weight.KeepsSource)
+        {
+            host.Adopt(converted);
+            return weight;
+        }
+
+        foreach (TensorSlot part in slot.Parts)
+        {
+            binder.Release(part);
+        }
+
         return weight;
     }
 

@@ -33,6 +33,16 @@ public sealed unsafe class HostMemory : IDisposable
         return (memory + Alignment - 1) & -Alignment;
     }
 
+    /// <summary>Takes over what another has allocated, which then holds nothing.</summary>
+    public void Adopt(HostMemory other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        _blocks.AddRange(other._blocks);
+        AllocatedBytes += other.AllocatedBytes;
+        other._blocks.Clear();
+        other.AllocatedBytes = 0;
+    }
+
     /// <summary>Copies a matrix into a tensor of the same shape and type, both in host memory.</summary>
     public static void Write(HostMatrix matrix, Tensor target)
     {

@@ -26,4 +26,7 @@ public abstract class LinearWeight(int outFeatures, int inFeatures)
 
     /// <summary>Bytes read from memory to multiply one row: what bounds the speed of decoding.</summary>
     public abstract long SizeInBytes { get; }
+
+    /// <summary>True when the memory of plain and block parts must outlive the layer; false when the layer has its own copy of all of them.</summary>
+    public virtual bool KeepsSource => true;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 using Quire.Tensors;
 
 namespace Quire.Cpu.Kernels;
@@ -22,6 +23,8 @@ internal sealed class StackedLinear : CpuLinear
     }
 
     public override long SizeInBytes { get; }
+
+    public override bool KeepsSource => _parts.Any(part => part.KeepsSource);
 
     public override void Multiply(CpuRuntime runtime, Tensor x, Tensor y)
     {

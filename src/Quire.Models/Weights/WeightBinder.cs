@@ -56,28 +56,31 @@ public sealed class WeightBinder
     }
 
     /// <summary>A matrix in the model's type, or a vector as one row in its stored type.</summary>
-    public HostMatrix Matrix(TensorSlot slot)
+    /// <param name="slot">The matrix.</param>
+    /// <param name="memory">Where it is kept if it must be converted; null for memory that outlives the model.</param>
+    public HostMatrix Matrix(TensorSlot slot, HostMemory? memory = null)
     {
         ArgumentNullException.ThrowIfNull(slot);
+        HostMemory converted = memory ?? _converted;
         WeightTensor tensor = _slots.Find(_source, slot.Name)!;
         HostMatrix matrix = tensor.Packed is { } format
-            ? HostConversion.Unpack(tensor.Data, format, slot.Rows, slot.Columns, _modelType, _converted)
+            ? HostConversion.Unpack(tensor.Data, format, slot.Rows, slot.Columns, _modelType, converted)
             : new HostMatrix(tensor.Data, tensor.Type!.Value, slot.Rows, slot.Columns);
         if (tensor.InterleavedHeads > 0)
         {
             matrix = slot.IsVector
-                ? HostConversion.SeparateHeads(matrix with { Rows = slot.Columns, Columns = 1 }, tensor.InterleavedHeads, _converted) with { Rows = 1, Columns = slot.Columns }
-                : HostConversion.SeparateHeads(matrix, tensor.InterleavedHeads, _converted);
+                ? HostConversion.SeparateHeads(matrix with { Rows = slot.Columns, Columns = 1 }, tensor.InterleavedHeads, converted) with { Rows = 1, Columns = slot.Columns }
+                : HostConversion.SeparateHeads(matrix, tensor.InterleavedHeads, converted);
         }
 
         if (slot.Transposed)
         {
-            matrix = HostConversion.Transpose(matrix with { Rows = slot.Columns, Columns = slot.Rows }, _converted);
+            matrix = HostConversion.Transpose(matrix with { Rows = slot.Columns, Columns = slot.Rows }, converted);
         }
 
         if (!slot.IsVector && matrix.Type != _modelType)
         {
-            matrix = HostConversion.Convert(matrix, _modelType, _converted);
+            matrix = HostConversion.Convert(matrix, _modelType, converted);
         }
 
         Done(tensor, usedInPlace: matrix.Data == tensor.Data);
@@ -92,19 +95,21 @@ public sealed class WeightBinder
     }
 
     /// <summary>A matrix as a part of a linear layer: blocks where they are kept, else a dense one.</summary>
-    public LinearPart Part(TensorSlot slot)
+    /// <param name="slot">The matrix.</param>
+    /// <param name="memory">As of <see cref="Matrix"/>.</param>
+    public LinearPart Part(TensorSlot slot, HostMemory? memory = null)
     {
         ArgumentNullException.ThrowIfNull(slot);
         if (!Keeps(slot))
         {
-            return new DensePart(Matrix(slot));
+            return new DensePart(Matrix(slot, memory));
         }
 
         WeightTensor tensor = _slots.Find(_source, slot.Name)!;
         nint data = tensor.Data;
         if (tensor.InterleavedHeads > 0)
         {
-            data = _converted.AllocateBytes(tensor.SizeInBytes);
+            data = (memory ?? _converted).AllocateBytes(tensor.SizeInBytes);
             HostConversion.SeparateHeads(tensor.Data, data, slot.Rows, tensor.SizeInBytes / slot.Rows, tensor.InterleavedHeads);
         }
 
@@ -115,14 +120,15 @@ public sealed class WeightBinder
     /// <summary>The parts and biases of a linear layer.</summary>
     /// <param name="slot">The layer.</param>
     /// <param name="scratch">Memory for quantised parts, needed until the backend has taken the layer.</param>
+    /// <param name="converted">Memory for other parts that must be converted, needed as long as <see cref="LinearWeight.KeepsSource"/> says.</param>
     /// <exception cref="CheckpointException">A quantised tensor holds what cannot be.</exception>
-    public LinearSource Linear(LinearSlot slot, HostMemory scratch)
+    public LinearSource Linear(LinearSlot slot, HostMemory scratch, HostMemory converted)
     {
         ArgumentNullException.ThrowIfNull(slot);
         var parts = new List<LinearPart>();
         foreach (TensorSlot part in slot.Parts)
         {
-            parts.Add(_scheme?.LayoutOf(part) is { } layout ? Quantized(part, layout, scratch) : Part(part));
+            parts.Add(_scheme?.LayoutOf(part) is { } layout ? Quantized(part, layout, scratch) : Part(part, converted));
         }
 
         if (slot.Biases is null)
@@ -133,7 +139,7 @@ public sealed class WeightBinder
         var biases = new List<HostMatrix>();
         foreach (TensorSlot bias in slot.Biases)
         {
-            biases.Add(Matrix(bias));
+            biases.Add(Matrix(bias, converted));
         }
 
         return new LinearSource(slot.Name, parts, biases);
@@ -145,6 +151,16 @@ public sealed class WeightBinder
         LinearPart part = layout.Bind(slot, tensors);
         Report(tensors.BytesRead);
         return part;
+    }
+
+    /// <summary>Lets the pages of a tensor go that a layer has its own copy of.</summary>
+    public void Release(TensorSlot slot)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        if (_slots.Find(_source, slot.Name) is { IsMapped: true } tensor)
+        {
+            MappedMemory.Release(tensor.Data, tensor.SizeInBytes);
+        }
     }
 
     /// <summary>What is used where it lies is read ahead; what was converted is not needed a second time.</summary>

@@ -27,6 +27,8 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
 
     public override long SizeInBytes => _weight.SizeInBytes;
 
+    public override bool KeepsSource => false;
+
     public override bool RoundsInputs => _weight.Format != PanelFormat.BFloat16;
 
     public override void Multiply(CpuRuntime runtime, Tensor x, Tensor y)
