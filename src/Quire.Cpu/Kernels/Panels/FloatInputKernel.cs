@@ -1,7 +1,5 @@
 using System;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Quire.Tensors;
 
 namespace Quire.Cpu.Kernels.Panels;

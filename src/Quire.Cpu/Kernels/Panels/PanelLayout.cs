@@ -1,5 +1,3 @@
-using System;
-
 namespace Quire.Cpu.Kernels.Panels;
 
 /// <summary>
