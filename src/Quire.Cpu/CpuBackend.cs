@@ -12,7 +12,10 @@ namespace Quire.Cpu;
 /// </summary>
 public sealed class CpuBackend : IBackend
 {
-    private readonly HostMemory _memory = new();
+    private readonly HostMemory _memory = new(usesHugePages: true);
+
+    /// <summary>The KV cache: pages come one by one as blocks are used.</summary>
+    private readonly HostMemory _cacheMemory = new();
     private readonly CpuRuntime _runtime;
     private readonly ICpuOps _ops;
 
@@ -124,7 +127,7 @@ public sealed class CpuBackend : IBackend
         var layers = new KvCacheLayer[shape.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
-            layers[i] = KvCacheLayer.Allocate(shape, _memory);
+            layers[i] = KvCacheLayer.Allocate(shape, _cacheMemory);
         }
 
         return new KvCache(shape, layers);
@@ -141,6 +144,7 @@ public sealed class CpuBackend : IBackend
     {
         _runtime.Dispose();
         _memory.Dispose();
+        _cacheMemory.Dispose();
     }
 
     private Tensor UploadBias(LinearSource source)

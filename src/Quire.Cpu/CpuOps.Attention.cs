@@ -184,7 +184,7 @@ internal sealed unsafe partial class CpuOps<TSimd, TVector>
         };
         int items = checked((int)(tiles * spec.KvHeads));
         bool alone = tiles * rows * spec.KvHeads * spec.HeadDim * batch.MaxContextLength < ParallelAttention;
-        runtime.Pool.Run(in job, items, alone ? Math.Max(1, items) : Math.Max(1, items / (8 * threads)));
+        runtime.Pool.Run(in job, items, alone ? Math.Max(1, items) : Math.Max(1, items / (32 * threads)));
     }
 
     private void AttendSplit<TElement>(ref readonly AttentionInputs inputs, int splits)

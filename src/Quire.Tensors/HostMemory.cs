@@ -11,7 +11,26 @@ namespace Quire.Tensors;
 public sealed unsafe class HostMemory : IDisposable
 {
     private const int Alignment = 64;
+
+    /// <summary>Allocations from this size on are cut from large regions, smaller ones are left to the C library.</summary>
+    private const long LeastMapped = 256 * 1024;
+
+    /// <summary>Address space of a region; what is never touched of it costs nothing.</summary>
+    private const long RegionBytes = 64L << 20;
+
     private readonly List<nint> _blocks = [];
+    private readonly List<(nint Address, nint Bytes)> _regions = [];
+    private nint _next;
+    private nint _end;
+
+    /// <param name="usesHugePages">
+    /// Whether large allocations lie in huge pages where the system has them to give: right for what is read again and again from end to
+    /// end, wrong for what is touched in places.
+    /// </param>
+    public HostMemory(bool usesHugePages = false) => UsesHugePages = usesHugePages && HugePages.IsSupported;
+
+    /// <summary>Whether large allocations ask for huge pages.</summary>
+    public bool UsesHugePages { get; }
 
     /// <summary>Bytes handed out so far.</summary>
     public long AllocatedBytes { get; private set; }
@@ -26,6 +45,12 @@ public sealed unsafe class HostMemory : IDisposable
     public nint AllocateBytes(long bytes)
     {
         // The system's zeroed pages come untouched, so that a large cache costs time and memory only where it is used.
+        if (UsesHugePages && bytes >= LeastMapped && Cut(bytes) is { } cut)
+        {
+            AllocatedBytes += bytes;
+            return cut;
+        }
+
         nuint size = checked((nuint)Math.Max(bytes, 1) + Alignment - 1);
         nint memory = (nint)NativeMemory.AllocZeroed(size);
         _blocks.Add(memory);
@@ -38,6 +63,9 @@ public sealed unsafe class HostMemory : IDisposable
     {
         ArgumentNullException.ThrowIfNull(other);
         _blocks.AddRange(other._blocks);
+        _regions.AddRange(other._regions);
+        (other._next, other._end) = (0, 0);
+        other._regions.Clear();
         AllocatedBytes += other.AllocatedBytes;
         other._blocks.Clear();
         other.AllocatedBytes = 0;
@@ -66,6 +94,35 @@ public sealed unsafe class HostMemory : IDisposable
         }
 
         _blocks.Clear();
+        foreach ((nint address, nint bytes) in _regions)
+        {
+            HugePages.Unmap(address, bytes);
+        }
+
+        _regions.Clear();
+        (_next, _end) = (0, 0);
+    }
+
+    /// <summary>The next bytes of the region at hand, or of a new one; null where the system gives none.</summary>
+    private nint? Cut(long bytes)
+    {
+        nint size = (nint)(checked(bytes + Alignment - 1) / Alignment * Alignment);
+        if (_end - _next < size)
+        {
+            nint region = (nint)Math.Max(RegionBytes, checked(size + HugePages.PageBytes - 1L) / HugePages.PageBytes * HugePages.PageBytes);
+            nint address = HugePages.Map(region);
+            if (address == 0)
+            {
+                return null;
+            }
+
+            _regions.Add((address, region));
+            (_next, _end) = (address, address + region);
+        }
+
+        nint cut = _next;
+        _next += size;
+        return cut;
     }
 }
 

@@ -25,8 +25,11 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
     /// <summary>Keys that share one running softmax: a multiple of <see cref="GroupKeys"/>.</summary>
     public const int SplitKeys = 512;
 
-    /// <summary>Rows that a tile has, where a query has fewer heads.</summary>
-    public const int TileRows = 24;
+    /// <summary>Rows that a tile has, where a query has fewer heads: enough that expanding the keys and values costs little beside the products.</summary>
+    public const int TileRows = 48;
+
+    /// <summary>Rows from which on keys and values are expanded to floats once, instead of again for every few rows.</summary>
+    private const int PanelRows = 3;
 
     /// <summary>What a tile needs besides the inputs: which queries, and where its working memory is.</summary>
     public ref struct Work
@@ -39,7 +42,7 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         public int Queries;
         public int Visible;
 
-        /// <summary>Where a group of quantised keys, then of values, is expanded: [GroupKeys, headStep].</summary>
+        /// <summary>Where a group of keys, then of values, is expanded to floats in block order: [GroupKeys, headStep].</summary>
         public float* Panel;
         public float* Q;
         public float* Scores;
@@ -58,7 +61,7 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
 
     /// <summary>Bytes of working memory for tiles of so many rows.</summary>
     public static long ScratchBytes(ref readonly AttentionInputs inputs, int rows) => sizeof(float)
-        * (PanelFloats(in inputs) + (long)rows * inputs.HeadStep + (long)rows * GroupKeys + 2 * SoftmaxState.Size(rows, inputs.HeadStep) + rows + 16);
+        * ((long)GroupKeys * inputs.HeadStep + (long)rows * inputs.HeadStep + (long)rows * GroupKeys + 2 * SoftmaxState.Size(rows, inputs.HeadStep) + rows + 16);
 
     /// <summary>Sets up a tile: finds its limits, divides the working memory and gathers the queries.</summary>
     public static Work Begin(
@@ -68,7 +71,7 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         int queries = inputs.QueryStarts[sequence + 1] - firstRow;
         int start = tile * inputs.TileQueries;
         int rows = Math.Min(inputs.TileQueries, queries - start) * inputs.HeadsPerKvHead;
-        float* q = (float*)scratch + PanelFloats(in inputs);
+        float* q = (float*)scratch + GroupKeys * inputs.HeadStep;
         float* split = q + (nint)rows * inputs.HeadStep;
         float* total = split + SoftmaxState.Size(rows, inputs.HeadStep);
         float* scores = total + SoftmaxState.Size(rows, inputs.HeadStep);
@@ -126,7 +129,17 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
                 Expand(in work, keys, count, work.Inputs.Keys, work.Inputs.KeyScales, work.Inputs.KeyScale);
             }
 
-            Score(in work, keys, count, firstRow, endRow);
+            bool usesPanel = endRow - firstRow >= PanelRows;
+            if (usesPanel)
+            {
+                Expand(in work, keys, count);
+                ScorePanel(in work, count, firstRow, endRow);
+            }
+            else
+            {
+                Score(in work, keys, count, firstRow, endRow);
+            }
+
             for (int row = firstRow; row < endRow; row++)
             {
                 UpdateSoftmax(in work, state, row, position, count);
@@ -137,7 +150,15 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
                 Expand(in work, values, count, work.Inputs.Values, work.Inputs.ValueScales, work.Inputs.ValueScale);
             }
 
-            AddValues(in work, state, values, count, firstRow, endRow);
+            if (usesPanel)
+            {
+                Expand(in work, values, count);
+                AddPanel(in work, state, values, count, firstRow, endRow);
+            }
+            else
+            {
+                AddValues(in work, state, values, count, firstRow, endRow);
+            }
         }
     }
 
@@ -188,8 +209,6 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         }
     }
 
-    private static int PanelFloats(ref readonly AttentionInputs inputs) => inputs.IsQuantized ? GroupKeys * inputs.HeadStep : 0;
-
     /// <summary>Expands rows of codes into the panel and lets the rows point there.</summary>
     private static void Expand(ref readonly Work work, byte** rows, int count, byte* side, float* scales, float scale)
     {
@@ -199,6 +218,7 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
             float factor = scales == null ? scale : scales[(rows[i] - side) / inputs.HeadDim];
             float* target = work.Panel + (nint)i * inputs.HeadStep;
             KvCodes<TSimd, TVector>.Expand(inputs.Type, rows[i], factor, target, inputs.HeadDim);
+            new Span<float>(target + inputs.HeadDim, inputs.HeadStep - inputs.HeadDim).Clear();
             rows[i] = (byte*)target;
         }
 
@@ -248,33 +268,9 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         int visible = work.Visible + row / inputs.HeadsPerKvHead;
         int end = Math.Min(count, visible - position);
         int begin = inputs.Window > 0 ? Math.Max(0, visible - inputs.Window - position) : 0;
-        TVector scale = TSimd.Create(inputs.Scale);
-        for (int j = 0; j < end; j += TSimd.Count)
-        {
-            TSimd.Store(scores + j, TSimd.Multiply(TSimd.Load(scores + j), scale));
-        }
-
-        if (inputs.SoftCap > 0)
-        {
-            CapScores(scores, end, inputs.SoftCap);
-        }
-
-        for (int j = 0; j < begin; j++)
-        {
-            scores[j] = float.NegativeInfinity;
-        }
-
-        for (int j = end; j < GroupKeys; j++)
-        {
-            scores[j] = float.NegativeInfinity;
-        }
-
-        TVector largest = TSimd.Load(scores);
-        for (int j = TSimd.Count; j < GroupKeys; j += TSimd.Count)
-        {
-            largest = TSimd.Max(largest, TSimd.Load(scores + j));
-        }
-
+        TVector largest = begin == 0 && end == GroupKeys && inputs.SoftCap <= 0
+            ? ScaleAll(scores, inputs.Scale)
+            : ScaleVisible(scores, begin, end, inputs.Scale, inputs.SoftCap);
         float before = state.Largest[row];
         float now = Math.Max(before, TSimd.MaxAcross(largest));
         TVector shift = TSimd.Create(now);
@@ -290,6 +286,48 @@ internal static unsafe partial class AttentionTile<TSimd, TVector, TElement>
         work.Corrections[row] = correction;
         state.Largest[row] = now;
         state.Sum[row] = state.Sum[row] * correction + TSimd.Sum(total);
+    }
+
+    /// <summary>Scales a group of scores; the largest of each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector ScaleAll(float* scores, float factor)
+    {
+        TVector scale = TSimd.Create(factor);
+        TVector largest = TSimd.Multiply(TSimd.Load(scores), scale);
+        TSimd.Store(scores, largest);
+        for (int j = TSimd.Count; j < GroupKeys; j += TSimd.Count)
+        {
+            TVector scaled = TSimd.Multiply(TSimd.Load(scores + j), scale);
+            TSimd.Store(scores + j, scaled);
+            largest = TSimd.Max(largest, scaled);
+        }
+
+        return largest;
+    }
+
+    /// <summary>The same where only [begin, end) of the group is seen, or where scores are capped.</summary>
+    private static TVector ScaleVisible(float* scores, int begin, int end, float factor, float cap)
+    {
+        TVector scale = TSimd.Create(factor);
+        for (int j = 0; j < end; j += TSimd.Count)
+        {
+            TSimd.Store(scores + j, TSimd.Multiply(TSimd.Load(scores + j), scale));
+        }
+
+        if (cap > 0)
+        {
+            CapScores(scores, end, cap);
+        }
+
+        new Span<float>(scores, begin).Fill(float.NegativeInfinity);
+        new Span<float>(scores + end, GroupKeys - end).Fill(float.NegativeInfinity);
+        TVector largest = TSimd.Load(scores);
+        for (int j = TSimd.Count; j < GroupKeys; j += TSimd.Count)
+        {
+            largest = TSimd.Max(largest, TSimd.Load(scores + j));
+        }
+
+        return largest;
     }
 
     private static void CapScores(float* scores, int count, float cap)
