@@ -5,6 +5,7 @@ using Quire.Models;
 using Quire.Models.Config;
 using Quire.Models.Gguf;
 using Quire.Models.Weights;
+using Quire.Tensors;
 using Quire.Tokenization;
 using Quire.Tokenization.Chat;
 using Quire.Tokenization.Gguf;
@@ -52,7 +53,7 @@ public static class GgufConverter
     private static GgufTokenizerKeys TokenizerKeys(string folder)
     {
         HfConfig config = HfConfig.Load(folder);
-        GgufVocabulary vocabulary = GgufVocabularyExport.FromFolder(folder, config.Text.Int32("vocab_size", 1, GgufTokens.TokensMax));
+        GgufVocabulary vocabulary = GgufVocabularyExport.FromFolder(folder, ArchitectureRegistry.Define(config, DType.BF16).Spec.VocabularySize);
         var ids = new List<KeyValuePair<string, int>>();
         foreach (string role in (ReadOnlySpan<string>)["bos", "eos", "unknown", "padding"])
         {

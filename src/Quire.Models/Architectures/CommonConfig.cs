@@ -18,7 +18,10 @@ internal static class CommonConfig
     private const int MaxPositions = 1 << 30;
     private const int MaxExperts = 4096;
 
-    public static int VocabularySize(ConfigSection config) => config.Int32("vocab_size", 1, MaxVocabulary);
+    /// <summary>Without <paramref name="fallback"/> the key must be there.</summary>
+    public static int VocabularySize(ConfigSection config, int? fallback = null) => fallback is { } ofClass
+        ? config.Int32("vocab_size", 1, MaxVocabulary, ofClass)
+        : config.Int32("vocab_size", 1, MaxVocabulary);
 
     public static int HiddenSize(ConfigSection config) => config.Int32("hidden_size", 1, MaxWidth);
 
@@ -30,12 +33,14 @@ internal static class CommonConfig
     public static int Positions(ConfigSection config, int fallback) => config.Int32("max_position_embeddings", 1, MaxPositions, fallback);
 
     /// <summary>
-    /// Heads and their size. Missing key-value heads are those of the family's class where that fits the heads, else, and when they are null, as
+    /// Heads and their size. Heads must be there unless the class has a default. Missing key-value heads are those of the family's class where that fits the heads, else, and when they are null, as
     /// many as heads; a missing head size means hidden / heads.
     /// </summary>
-    public static SelfAttentionSpec Attention(ConfigSection config, int? defaultHeadDim = null, int? defaultKvHeads = null)
+    public static SelfAttentionSpec Attention(ConfigSection config, int? defaultHeadDim = null, int? defaultKvHeads = null, int? defaultHeads = null)
     {
-        int heads = config.Int32("num_attention_heads", 1, MaxHeads);
+        int heads = defaultHeads is { } headsOfClass
+            ? config.Int32("num_attention_heads", 1, MaxHeads, headsOfClass)
+            : config.Int32("num_attention_heads", 1, MaxHeads);
         bool classDefault = defaultKvHeads is { } ofClass && heads % ofClass == 0 && !config.HasKey("num_key_value_heads");
         int kvHeads = config.Int32("num_key_value_heads", 1, MaxHeads, classDefault ? defaultKvHeads!.Value : heads);
         if (heads % kvHeads != 0)

@@ -14,10 +14,15 @@ internal static class Gemma
 {
     private const int DefaultHeadDim = 256;
     private const int DefaultWindow = 4096;
+    private const int DefaultHeads = 8;
     private const int DefaultKvHeads = 4;
     private const int DefaultPattern = 6;
     private const int Gemma2Positions = 8192;
+    private const int Gemma2Vocabulary = 256_000;
     private const int Gemma3Positions = 131_072;
+
+    /// <summary>The text_config of published multimodal models leaves it out.</summary>
+    private const int Gemma3Vocabulary = 262_208;
 
     private static readonly DecoderNames Names = new() { FeedForwardNorm = "pre_feedforward_layernorm" };
 
@@ -38,7 +43,7 @@ internal static class Gemma
         IReadOnlyList<int> windows = CommonConfig.Windows(text, CommonConfig.Window(text, DefaultWindow), static layer => layer % 2 == 0);
         SelfAttentionSpec attention = Attention(text) with { LogitSoftCap = SoftCap(text, "attn_logit_softcapping", 50) };
         RopeSpec rope = RopeReader.Read(text, attention.HeadDim, 10_000);
-        DecoderSpec spec = Spec("Gemma2ForCausalLM", text, type, attention, windows, _ => rope, Gemma2Positions) with
+        DecoderSpec spec = Spec("Gemma2ForCausalLM", text, type, attention, windows, _ => rope, Gemma2Positions, Gemma2Vocabulary) with
         {
             LogitSoftCap = SoftCap(text, "final_logit_softcapping", 30),
         };
@@ -64,7 +69,7 @@ internal static class Gemma
         };
         RopeSpec global = RopeReader.Read(text, attention.HeadDim, 1_000_000);
         RopeSpec local = LocalRope(text, global);
-        DecoderSpec spec = Spec(architecture, text, type, attention, windows, window => window > 0 ? local : global, Gemma3Positions) with
+        DecoderSpec spec = Spec(architecture, text, type, attention, windows, window => window > 0 ? local : global, Gemma3Positions, Gemma3Vocabulary) with
         {
             LogitSoftCap = SoftCap(text, "final_logit_softcapping", 0),
         };
@@ -73,7 +78,7 @@ internal static class Gemma
 
     private static DecoderSpec Spec(
         string architecture, ConfigSection text, DType type, SelfAttentionSpec attention, IReadOnlyList<int> windows, Func<int, RopeSpec> ropeOf,
-        int defaultPositions)
+        int defaultPositions, int defaultVocabulary)
     {
         var feedForward = new FeedForwardSpec
         {
@@ -90,7 +95,7 @@ internal static class Gemma
         return new DecoderSpec
         {
             Architecture = architecture,
-            VocabularySize = CommonConfig.VocabularySize(text),
+            VocabularySize = CommonConfig.VocabularySize(text, defaultVocabulary),
             HiddenSize = hidden,
             Attention = attention,
             Norm = CommonConfig.RmsNorm(text, 1e-6, weightOffset: 1),
@@ -106,7 +111,7 @@ internal static class Gemma
     {
         bool bias = text.Boolean("attention_bias", false);
         double scalar = text.Double("query_pre_attn_scalar", 1e-3, 1e6, DefaultHeadDim);
-        return CommonConfig.Attention(text, DefaultHeadDim, DefaultKvHeads) with { QkvBias = bias, OutputBias = bias, Scale = (float)(1 / Math.Sqrt(scalar)) };
+        return CommonConfig.Attention(text, DefaultHeadDim, DefaultKvHeads, DefaultHeads) with { QkvBias = bias, OutputBias = bias, Scale = (float)(1 / Math.Sqrt(scalar)) };
     }
 
     /// <summary>The embedding of layers with a window: a base of its own and no scaling.</summary>
