@@ -6,6 +6,7 @@ using Quire.Benchmarks.Peers;
 return args switch
 {
     ["kernels", .. string[] rest] => KernelsCommand.Run(rest),
+    ["panels", .. string[] rest] => PanelsCommand.Run(rest),
     ["tiles"] => TilesCommand.Run(),
     ["tokenizers", .. string[] rest] => TokenizersCommand.Run(rest),
     ["peers", .. string[] rest] => PeersCommand.Run(rest),
@@ -17,6 +18,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--packed 4|8] [--seconds S] [--steps] [--cpu-time]\n       Quire.Benchmarks tiles | scheduler | peers\n       Quire.Benchmarks tokenizers [--text FILE] [--seconds S] [FOLDER ...]");
+    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--packed 4|8] [--blocks Q8_0|Q4_0|...] [--seconds S] [--steps] [--cpu-time]\n       Quire.Benchmarks panels [--time] [--no-assembly] [--tier T] [--threads N]\n       Quire.Benchmarks tiles | scheduler | peers\n       Quire.Benchmarks tokenizers [--text FILE] [--seconds S] [FOLDER ...]");
     return 2;
 }

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using Quire.Cpu.Emit;
 using Quire.Tensors;
 
 namespace Quire.Cpu;
@@ -17,6 +18,7 @@ public sealed class CpuBackend : IBackend
     /// <summary>The KV cache: pages come one by one as blocks are used.</summary>
     private readonly HostMemory _cacheMemory = new();
     private readonly CpuRuntime _runtime;
+    private readonly EmittedKernels _emitted;
     private readonly ICpuOps _ops;
 
     public CpuBackend()
@@ -38,7 +40,8 @@ public sealed class CpuBackend : IBackend
 
         Threads = options.Threads > 0 ? options.Threads : Features.PhysicalCores;
         _runtime = new CpuRuntime(Threads, options.SpinMicros);
-        _ops = ICpuOps.Create(Features.Tier, _runtime);
+        _emitted = new EmittedKernels(options.AssembleKernels ? ProcessorExtensions.Detect(Features.Tier) : default);
+        _ops = ICpuOps.Create(Features.Tier, _runtime, _emitted);
     }
 
     /// <summary>The processor and which of its instructions are used.</summary>
@@ -143,6 +146,7 @@ public sealed class CpuBackend : IBackend
     public void Dispose()
     {
         _runtime.Dispose();
+        _emitted.Dispose();
         _memory.Dispose();
         _cacheMemory.Dispose();
     }

@@ -14,6 +14,9 @@ internal abstract class CpuLinear(int outFeatures, int inFeatures) : LinearWeigh
     /// </summary>
     public abstract void Multiply(CpuRuntime runtime, Tensor x, Tensor y);
 
+    /// <summary>What it is multiplied by, for measurements.</summary>
+    public virtual string KernelName => GetType().Name.Split('`')[0];
+
     /// <summary>
     /// True when inputs are rounded as <see cref="Quire.Tensors.Reference.IntegerActivations"/> says, which the format of the weights does not ask for.
     /// </summary>

@@ -1,8 +1,10 @@
 using System;
 using System.Diagnostics;
 using System.Runtime.Intrinsics.X86;
+using Quire.Cpu.Emit;
 using Quire.Cpu.Kernels;
 using Quire.Cpu.Kernels.Packed;
+using Quire.Cpu.Kernels.Panels;
 using Quire.Cpu.Simd;
 using Quire.Tensors;
 
@@ -11,8 +13,8 @@ namespace Quire.Cpu;
 /// <summary>What a backend asks of its kernels besides the operations.</summary>
 internal interface ICpuOps : ITensorOps
 {
-    /// <summary>True when there are kernels for weights in panels.</summary>
-    bool HasPanels { get; }
+    /// <summary>Makes layers of weights in panels; null where there are no kernels for them.</summary>
+    PanelLayers? Panels { get; }
 
     /// <summary>A linear layer over unquantised parts that stay where they are.</summary>
     CpuLinear CreateDense(HostMemory memory, ReadOnlySpan<Tensor> parts, Tensor bias);
@@ -22,12 +24,12 @@ internal interface ICpuOps : ITensorOps
         where TRows : unmanaged, IPackedRows<TRows>;
 
     /// <summary>Makes the kernels of an instruction tier.</summary>
-    static ICpuOps Create(InstructionTier tier, CpuRuntime runtime) => tier switch
+    static ICpuOps Create(InstructionTier tier, CpuRuntime runtime, EmittedKernels emitted) => tier switch
     {
-        InstructionTier.Vector512 => new CpuOps<Simd512, System.Runtime.Intrinsics.Vector512<float>>(runtime),
-        InstructionTier.Vector256 => new CpuOps<Simd256, System.Runtime.Intrinsics.Vector256<float>>(runtime),
-        InstructionTier.Vector128 => new CpuOps<Simd128, System.Runtime.Intrinsics.Vector128<float>>(runtime),
-        _ => new CpuOps<SimdScalar, float>(runtime),
+        InstructionTier.Vector512 => new CpuOps<Simd512, System.Runtime.Intrinsics.Vector512<float>>(runtime, emitted),
+        InstructionTier.Vector256 => new CpuOps<Simd256, System.Runtime.Intrinsics.Vector256<float>>(runtime, emitted),
+        InstructionTier.Vector128 => new CpuOps<Simd128, System.Runtime.Intrinsics.Vector128<float>>(runtime, emitted),
+        _ => new CpuOps<SimdScalar, float>(runtime, emitted),
     };
 }
 
@@ -36,14 +38,14 @@ internal interface ICpuOps : ITensorOps
 /// nothing is allocated once scratch memory has the size of the largest shape. The result for a row depends on that row alone, whatever
 /// else is in the call and however many threads there are.
 /// </summary>
-internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime) : ICpuOps
+internal sealed unsafe partial class CpuOps<TSimd, TVector>(CpuRuntime runtime, EmittedKernels emitted) : ICpuOps
     where TSimd : struct, ISimd<TVector>
     where TVector : unmanaged
 {
     /// <summary>Elements of simple row operations below which waking another thread costs more than it saves.</summary>
     private const long ParallelElements = 32 * 1024;
 
-    public bool HasPanels => TSimd.Count >= 8 && Avx2.IsSupported && Fma.IsSupported;
+    public PanelLayers? Panels { get; } = TSimd.Count >= 8 && Avx2.IsSupported && Fma.IsSupported ? new PanelLayers(emitted) : null;
 
     public CpuLinear CreateDense(HostMemory memory, ReadOnlySpan<Tensor> parts, Tensor bias) =>
         new DenseLinear<TSimd, TVector>(memory, parts, bias);

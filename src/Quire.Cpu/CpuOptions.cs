@@ -16,6 +16,11 @@ public sealed record CpuOptions
     public int SpinMicros { get; init; } = 50;
 
     /// <summary>
+    /// Whether kernels may be assembled at run time where the processor has instructions that .NET does not name (AVX-512 VNNI and BF16).
+    /// </summary>
+    public bool AssembleKernels { get; init; } = true;
+
+    /// <summary>
     /// Runs the kernels of this tier even where the processor lacks the instructions and the runtime must imitate them. For tests: right
     /// but slow.
     /// </summary>

@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using Quire.Cpu.Kernels;
 using Quire.Cpu.Kernels.Packed;
-using Quire.Cpu.Kernels.Panels;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 
@@ -65,8 +64,8 @@ internal static class LinearFactory
                         : throw Unsupported(name, weight.Type.DisplayName());
                 }
 
-                return ops.HasPanels && parts.TrueForAll(part => ((DensePart)part).Weight.Type == DType.BF16)
-                    ? new PanelLinear<BFloat256>(BFloat16Packer.Pack(memory, weights), bias)
+                return ops.Panels is { } panels && parts.TrueForAll(part => ((DensePart)part).Weight.Type == DType.BF16)
+                    ? panels.Create(memory, weights, bias)
                     : ops.CreateDense(memory, weights, bias);
             case BlockPart:
                 return BlockLayers.Create(ops, memory, parts.ConvertAll(part => (BlockPart)part), bias);

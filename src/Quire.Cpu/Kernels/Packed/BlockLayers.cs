@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using Quire.Cpu.Kernels.Panels;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 
@@ -18,8 +17,7 @@ internal static unsafe class BlockLayers
     /// <param name="bias">[1, out] F32, or none.</param>
     public static CpuLinear Create(ICpuOps ops, HostMemory memory, List<BlockPart> parts, Tensor bias) => parts[0].Format switch
     {
-        BlockFormat.Q40 when ops.HasPanels => new PanelLinear<Four256>(IntegerPacker.Pack(memory, parts, Four256.Format), bias),
-        BlockFormat.Q80 when ops.HasPanels => new PanelLinear<Eight256>(IntegerPacker.Pack(memory, parts, Eight256.Format), bias),
+        BlockFormat.Q40 or BlockFormat.Q80 when ops.Panels is { } panels => panels.Create(memory, parts, bias),
         BlockFormat.Q40 => Create<Q40Layout>(ops, memory, parts, bias),
         BlockFormat.Q41 => Create<Q41Layout>(ops, memory, parts, bias),
         BlockFormat.Q50 => Create<Q50Layout>(ops, memory, parts, bias),

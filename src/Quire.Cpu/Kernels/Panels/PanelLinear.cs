@@ -14,20 +14,25 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
 {
     private readonly PanelWeight _weight;
     private readonly float* _bias;
+    private readonly nint[]? _code;
 
     /// <param name="weight">The weight, packed for the kernel.</param>
     /// <param name="bias">[1, out] F32, or none.</param>
-    public PanelLinear(PanelWeight weight, Tensor bias)
+    /// <param name="code">Of an assembled kernel what <see cref="Emit.EmittedKernels.Find"/> gave.</param>
+    public PanelLinear(PanelWeight weight, Tensor bias, nint[]? code = null)
         : base(weight.OutFeatures, weight.InFeatures)
     {
         Debug.Assert(weight.Format == TKernel.Format && (bias.IsNone || bias.Columns == weight.OutFeatures));
         _weight = weight;
         _bias = (float*)bias.Data;
+        _code = code;
     }
 
     public override long SizeInBytes => _weight.SizeInBytes;
 
     public override bool KeepsSource => false;
+
+    public override string KernelName => typeof(TKernel).Name;
 
     public override bool RoundsInputs => _weight.Format != PanelFormat.BFloat16;
 
@@ -49,6 +54,7 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
             {
                 Values = _weight.Values,
                 Scales = _weight.Scales,
+                Code = _code is null ? 0 : _code[Emit.EmittedKernels.IndexOf(input.BlockRows)],
                 Bias = _bias,
                 Groups = _weight.Groups,
                 OutFeatures = OutFeatures,

@@ -9,6 +9,9 @@ internal unsafe struct PanelOperands
     /// <summary>F16, [panels, groups, 16]; null for formats without scales.</summary>
     public ushort* Scales;
 
+    /// <summary>The assembled kernel for the rows of a block of x, where the kernel is one.</summary>
+    public nint Code;
+
     /// <summary>[out] or null.</summary>
     public float* Bias;
     public int Groups;

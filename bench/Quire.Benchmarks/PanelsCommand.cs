@@ -1,0 +1,47 @@
+using System;
+using System.Globalization;
+using Quire.Cpu;
+using Quire.Cpu.Bench;
+
+namespace Quire.Benchmarks;
+
+/// <summary>Checks and times the kernels of weights in panels.</summary>
+internal static class PanelsCommand
+{
+    public static int Run(ReadOnlySpan<string> arguments)
+    {
+        var options = new CpuOptions { Threads = 1 };
+        bool times = false;
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            switch (arguments[i])
+            {
+                case "--time":
+                    times = true;
+                    break;
+                case "--no-assembly":
+                    options = options with { AssembleKernels = false };
+                    break;
+                case "--tier" when InstructionTierNames.TryParse(arguments[++i], out InstructionTier limit):
+                    options = options with { TierLimit = limit };
+                    break;
+                case "--threads":
+                    options = options with { Threads = int.Parse(arguments[++i], CultureInfo.InvariantCulture) };
+                    break;
+                default:
+                    Console.Error.WriteLine($"unknown argument: {arguments[i]}");
+                    return 2;
+            }
+        }
+
+        var check = new PanelCheck(options, Random.Shared.Next());
+        bool right = true;
+        foreach (string line in times ? check.Time() : check.Compare())
+        {
+            right &= !line.EndsWith("WRONG", StringComparison.Ordinal);
+            Console.WriteLine(line);
+        }
+
+        return right ? 0 : 1;
+    }
+}

@@ -1,0 +1,142 @@
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
+using Quire.Tensors;
+using Quire.Tensors.Quantization;
+using Quire.Tensors.Reference;
+
+namespace Quire.Cpu.Bench;
+
+/// <summary>
+/// Compares layers of weights in panels with the reference backend on random shapes and numbers, and times them: for a processor at hand
+/// that has no development tools.
+/// </summary>
+public sealed class PanelCheck(CpuOptions options, int seed)
+{
+    private readonly Random _random = new(seed);
+
+    /// <summary>Layer type, shapes, and the greatest difference; ends with "ok" or "WRONG".</summary>
+    public IEnumerable<string> Compare()
+    {
+        foreach (string weights in new[] { "Q4_0", "Q8_0", "BF16" })
+        {
+            foreach ((int inputs, int outputs, int tokens) in new[]
+            {
+                (32, 1, 1), (64, 16, 2), (96, 37, 3), (1056, 50, 4), (544, 17, 5), (2080, 33, 1), (2080, 33, 9), (256, 16, 131), (4096, 48, 70),
+            })
+            {
+                using var backend = new CpuBackend(options);
+                using var reference = new ReferenceBackend();
+                LinearSource source = Source(backend, weights, outputs, inputs);
+                Tensor x = Numbers(backend, tokens, inputs);
+                Tensor y = backend.Allocate(DType.F32, tokens, outputs);
+                Tensor expected = backend.Allocate(DType.F32, tokens, outputs);
+                var weight = (CpuLinear)backend.CreateLinear(source);
+                backend.Ops.Linear(x, weight, y);
+                if (weight.RoundsInputs)
+                {
+                    for (int row = 0; row < tokens; row++)
+                    {
+                        IntegerActivations.Round(x.HostRow<float>(row));
+                    }
+                }
+
+                reference.Ops.Linear(x, reference.CreateLinear(source), expected);
+                double worst = Worst(expected, y);
+                double limit = weight.RoundsInputs ? 2e-6 * Math.Sqrt(inputs) : 4e-3 * Math.Sqrt(inputs);
+                yield return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{weight.KernelName,-16} [{outputs}, {inputs}] x {tokens}: {worst:E1} {(worst <= limit ? "ok" : "WRONG")}");
+            }
+        }
+    }
+
+    /// <summary>Rates of one layer that stays in the caches, by rows of x.</summary>
+    public IEnumerable<string> Time()
+    {
+        const int Inputs = 2048;
+        const int Outputs = 2048;
+        foreach (string weights in new[] { "Q4_0", "Q8_0", "BF16" })
+        {
+            using var backend = new CpuBackend(options);
+            var weight = (CpuLinear)backend.CreateLinear(Source(backend, weights, Outputs, Inputs));
+            foreach (int tokens in new[] { 1, 2, 4, 8, 32, 512 })
+            {
+                Tensor x = Numbers(backend, tokens, Inputs);
+                Tensor y = backend.Allocate(DType.F32, tokens, Outputs);
+                double best = double.MaxValue;
+                long begin = Stopwatch.GetTimestamp();
+                while (Stopwatch.GetElapsedTime(begin).TotalSeconds < 0.4)
+                {
+                    long start = Stopwatch.GetTimestamp();
+                    backend.Ops.Linear(x, weight, y);
+                    best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+                }
+
+                yield return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{weight.KernelName,-16} x {tokens,3}: {2.0 * tokens * Inputs * Outputs / best / 1e9,8:F1} GFLOP/s {weight.SizeInBytes / best / 1e9,7:F1} GB/s");
+            }
+        }
+    }
+
+    private static double Worst(Tensor expected, Tensor actual)
+    {
+        double worst = 0;
+        for (int row = 0; row < expected.Rows; row++)
+        {
+            for (int column = 0; column < expected.Columns; column++)
+            {
+                double e = expected.HostRow<float>(row)[column];
+                double difference = Math.Abs(e - actual.HostRow<float>(row)[column]) / (1 + Math.Abs(e));
+                worst = double.IsNaN(difference) ? double.PositiveInfinity : Math.Max(worst, difference);
+            }
+        }
+
+        return worst;
+    }
+
+    private LinearSource Source(CpuBackend backend, string weights, int outputs, int inputs)
+    {
+        if (weights == "BF16")
+        {
+            Tensor matrix = backend.Allocate(DType.BF16, outputs, inputs);
+            for (int row = 0; row < outputs; row++)
+            {
+                foreach (ref ushort value in matrix.HostRow<ushort>(row))
+                {
+                    value = FloatConversions.SingleToBFloat16((float)(2 * _random.NextDouble() - 1));
+                }
+            }
+
+            return new LinearSource("layer", [new DensePart(new HostMatrix(matrix.Data, DType.BF16, outputs, inputs))]);
+        }
+
+        BlockFormat format = weights == "Q4_0" ? BlockFormat.Q40 : BlockFormat.Q80;
+        Tensor memory = backend.Allocate(DType.U8, 1, checked((int)(outputs * format.RowBytes(inputs))));
+        Span<byte> bytes = memory.HostRow<byte>(0);
+        _random.NextBytes(bytes);
+        for (int block = 0; block < bytes.Length; block += format.BlockBytes())
+        {
+            BinaryPrimitives.WriteHalfLittleEndian(bytes[block..], (Half)((2 * _random.NextDouble() - 1) / (weights == "Q4_0" ? 8 : 128)));
+        }
+
+        return new LinearSource("layer", [new BlockPart(memory.Data, format, outputs, inputs)]);
+    }
+
+    private Tensor Numbers(CpuBackend backend, int rows, int columns)
+    {
+        Tensor tensor = backend.Allocate(DType.F32, rows, columns);
+        for (int row = 0; row < rows; row++)
+        {
+            foreach (ref float value in tensor.HostRow<float>(row))
+            {
+                value = (float)(2 * _random.NextDouble() - 1);
+            }
+        }
+
+        return tensor;
+    }
+}
