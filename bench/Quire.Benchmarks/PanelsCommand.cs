@@ -22,6 +22,9 @@ internal static class PanelsCommand
                 case "--no-assembly":
                     options = options with { AssembleKernels = false };
                     break;
+                case "--bf16-inputs":
+                    options = options with { BFloat16Inputs = true };
+                    break;
                 case "--tier" when InstructionTierNames.TryParse(arguments[++i], out InstructionTier limit):
                     options = options with { TierLimit = limit };
                     break;

@@ -18,6 +18,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--packed 4|8] [--blocks Q8_0|Q4_0|...] [--seconds S] [--steps] [--cpu-time]\n       Quire.Benchmarks panels [--time] [--no-assembly] [--tier T] [--threads N]\n       Quire.Benchmarks tiles | scheduler | peers\n       Quire.Benchmarks tokenizers [--text FILE] [--seconds S] [FOLDER ...]");
+    Console.Error.WriteLine("usage: Quire.Benchmarks kernels [--short] [--threads N] [--tier x86-64-v2|x86-64-v3|x86-64-v4] [--type bf16|f16|f32] [--packed 4|8] [--blocks Q8_0|Q4_0|...] [--seconds S] [--steps] [--cpu-time]\n       Quire.Benchmarks panels [--time] [--no-assembly] [--bf16-inputs] [--tier T] [--threads N]\n       Quire.Benchmarks tiles | scheduler | peers\n       Quire.Benchmarks tokenizers [--text FILE] [--seconds S] [FOLDER ...]");
     return 2;
 }

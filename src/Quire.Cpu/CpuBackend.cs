@@ -40,7 +40,7 @@ public sealed class CpuBackend : IBackend
 
         Threads = options.Threads > 0 ? options.Threads : Features.PhysicalCores;
         _runtime = new CpuRuntime(Threads, options.SpinMicros);
-        _emitted = new EmittedKernels(options.AssembleKernels ? ProcessorExtensions.Detect(Features.Tier) : default);
+        _emitted = new EmittedKernels(ProcessorExtensions.Detect(Features.Tier, options));
         _ops = ICpuOps.Create(Features.Tier, _runtime, _emitted);
     }
 
