@@ -31,9 +31,12 @@ internal static class LayerTimings
         Tensor norm = Random(cuda, host, 1, shape.Hidden);
         foreach (string argument in arguments.Skip(1))
         {
-            string[] numbers = argument.Split('x');
-            int rows = int.Parse(numbers[0], CultureInfo.InvariantCulture);
+            // 32x1024: 32 sequences with one query each behind 1,023 tokens. p4x2048: 4 prompts of 2,048 tokens.
+            string[] numbers = argument.TrimStart('p').Split('x');
+            int sequences = int.Parse(numbers[0], CultureInfo.InvariantCulture);
             int context = int.Parse(numbers[1], CultureInfo.InvariantCulture);
+            int queriesEach = argument.StartsWith('p') ? context : 1;
+            int rows = sequences * queriesEach;
             Tensor residual = Random(cuda, host, rows, shape.Hidden);
             Tensor hidden = Random(cuda, host, rows, shape.Hidden);
             Tensor qkv = Random(cuda, host, rows, q + 2 * kv);
@@ -41,10 +44,10 @@ internal static class LayerTimings
             Tensor gateUp = Random(cuda, host, rows, 2 * shape.Inner);
             Tensor inner = Random(cuda, host, rows, shape.Inner);
             int perSequence = (context + BlockSize - 1) / BlockSize;
-            KvCache cache = cuda.CreateKvCache(new KvCacheShape(layers, shape.KvHeads, shape.HeadDim, BlockSize, rows * perSequence + 1, DType.BF16));
+            KvCache cache = cuda.CreateKvCache(new KvCacheShape(layers, shape.KvHeads, shape.HeadDim, BlockSize, sequences * perSequence + 1, DType.BF16));
             Tensor cosines = cuda.Upload(new HostMatrix(host.Allocate(DType.F32, context, shape.HeadDim / 2).Data, DType.F32, context, shape.HeadDim / 2));
             var rope = new RopeTable(cosines, cosines, shape.HeadDim);
-            AttentionBatch batch = Batch(cuda, rows, context, perSequence, out Tensor positions, out Tensor slots);
+            AttentionBatch batch = Batch(cuda, sequences, queriesEach, context, out Tensor positions, out Tensor slots);
             var spec = new AttentionSpec(shape.Heads, shape.KvHeads, shape.HeadDim, 1 / MathF.Sqrt(shape.HeadDim));
             Tensor queries = qkv.ColumnRange(0, q);
             Tensor keys = qkv.ColumnRange(q, kv);
@@ -60,8 +63,8 @@ internal static class LayerTimings
                 {
                     ops.RopeAndStoreKv(queries, keys, values, positions, rope, slots, cache.Layers[i]);
                     ops.PagedAttention(queries, cache.Layers[i], batch, spec, attended);
-                }, 4.0 * kv * rows * context),
-                ("attention", i => ops.PagedAttention(queries, cache.Layers[i], batch, spec, attended), 4.0 * kv * rows * context),
+                }, 4.0 * kv * sequences * context),
+                ("attention", i => ops.PagedAttention(queries, cache.Layers[i], batch, spec, attended), 4.0 * kv * sequences * context),
                 ("output, residual", i =>
                 {
                     ops.Linear(attended, outputs[i], hidden);
@@ -156,8 +159,10 @@ internal static class LayerTimings
         return target;
     }
 
-    private static AttentionBatch Batch(CudaBackend cuda, int rows, int context, int perSequence, out Tensor positions, out Tensor slots)
+    private static AttentionBatch Batch(CudaBackend cuda, int sequences, int queries, int context, out Tensor positions, out Tensor slots)
     {
+        int perSequence = (context + BlockSize - 1) / BlockSize;
+        int rows = sequences * queries;
         var values = new List<int>();
         var starts = new List<int>();
         Tensor Add(StagingBuffer staging, IEnumerable<int> items, int tensorRows)
@@ -169,18 +174,19 @@ internal static class LayerTimings
             return new Tensor(staging.DeviceAddress + starts[^1] * sizeof(int), DType.I32, tensorRows, count / tensorRows);
         }
 
-        int[] blocks = Enumerable.Range(1, rows * perSequence).ToArray();
+        int[] blocks = Enumerable.Range(1, sequences * perSequence).ToArray();
         new Random(2).Shuffle(blocks);
-        StagingBuffer buffer = cuda.AllocateStaging((rows * (perSequence + 8) + 128) * sizeof(int));
-        positions = Add(buffer, Enumerable.Repeat(context - 1, rows), 1);
-        slots = Add(buffer, Enumerable.Range(0, rows).Select(i => blocks[i * perSequence + (context - 1) / BlockSize] * BlockSize + (context - 1) % BlockSize), 1);
+        int Position(int row) => context - queries + row % queries;
+        StagingBuffer buffer = cuda.AllocateStaging((rows * 2 + sequences * (perSequence + 8) + 256) * sizeof(int));
+        positions = Add(buffer, Enumerable.Range(0, rows).Select(Position), 1);
+        slots = Add(buffer, Enumerable.Range(0, rows).Select(i => blocks[i / queries * perSequence + Position(i) / BlockSize] * BlockSize + Position(i) % BlockSize), 1);
         var batch = new AttentionBatch
         {
-            Sequences = rows,
-            QueryStarts = Add(buffer, Enumerable.Range(0, rows + 1), 1),
-            ContextLengths = Add(buffer, Enumerable.Repeat(context, rows), 1),
-            BlockTables = Add(buffer, blocks, rows),
-            MaxQueryLength = 1,
+            Sequences = sequences,
+            QueryStarts = Add(buffer, Enumerable.Range(0, sequences + 1).Select(i => i * queries), 1),
+            ContextLengths = Add(buffer, Enumerable.Repeat(context, sequences), 1),
+            BlockTables = Add(buffer, blocks, sequences),
+            MaxQueryLength = queries,
             MaxContextLength = context,
         };
         values.ToArray().CopyTo(MemoryMarshal.Cast<byte, int>(buffer.Host));

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Globalization;
 using System.Linq;
 using Quire.Cuda;
 using Quire.Cuda.Device;
@@ -19,7 +20,8 @@ internal static class OperationChecks
 
     public static int Run(string[] arguments)
     {
-        int seed = arguments.Length > 0 ? int.Parse(arguments[0]) : Environment.TickCount;
+        int seed = arguments.Length > 0 ? int.Parse(arguments[0], CultureInfo.InvariantCulture) : Environment.TickCount;
+        string filter = arguments.Length > 1 ? arguments[1] : "";
         Console.WriteLine($"seed {seed}");
         int failures = 0;
         foreach (bool fuse in new[] { true, false })
@@ -30,8 +32,10 @@ internal static class OperationChecks
             var checks = new List<(string Name, Func<TwinWorld, double> Check, double Limit)>();
             Elementwise(checks);
             Products(checks);
+            PackedProducts.Add(checks);
             Attention(checks);
             Experts(checks);
+            checks.RemoveAll(check => !check.Name.Contains(filter, StringComparison.Ordinal));
             foreach ((string name, Func<TwinWorld, double> check, double limit) in checks)
             {
                 using var world = new TwinWorld(cuda, seed);
@@ -289,7 +293,7 @@ internal static class OperationChecks
         return (world.ReferenceBackend.CreateLinear(source), world.Cuda.CreateLinear(source));
     }
 
-    private static HostMatrix Matrix(Tensor tensor) => new(tensor.Data, tensor.Type, tensor.Rows, tensor.Columns);
+    internal static HostMatrix Matrix(Tensor tensor) => new(tensor.Data, tensor.Type, tensor.Rows, tensor.Columns);
 
     private static void Both(TwinWorld world, Action<ITensorOps, Func<Twin, Tensor>> operations)
     {

@@ -38,12 +38,14 @@ internal static class Program
                 return OperationChecks.Run(rest);
             case "model":
                 return ModelCheck.Run(rest);
+            case "requests":
+                return RequestCheck.Run(rest);
             case "step":
                 return StepTimings.Run(rest);
             case "layer":
                 return LayerTimings.Run(rest);
             default:
-                Console.Error.WriteLine("usage: quire-gpu-bench check [seed] | model FOLDER | step MODEL [BATCHxCONTEXT ...] | layer MODEL [BATCHxCONTEXT ...]");
+                Console.Error.WriteLine("usage: quire-gpu-bench check [SEED [PART OF A NAME]] | model FOLDER | requests FOLDER [COUNT [SEED]] | step MODEL [BATCHxCONTEXT ...] | layer MODEL [BATCHxCONTEXT ...]");
                 return 2;
         }
     }

@@ -18,7 +18,9 @@ internal static class StepTimings
 
     public static int Run(string[] arguments)
     {
-        ModelShape shape = ModelShape.Find(arguments[0]);
+        // llama-3.1-8b or llama-3.1-8b:fp8, quantised while it is loaded.
+        string[] name = arguments[0].Split(':');
+        ModelShape shape = ModelShape.Find(name[0]);
         var decodes = new List<(int Batch, int Context)>();
         var prefills = new List<(int Prompts, int Length)>();
         foreach (string argument in arguments.Skip(1))
@@ -33,13 +35,13 @@ internal static class StepTimings
         var load = Stopwatch.StartNew();
         using DecoderModel model = DecoderModel.Load(
             HfConfig.Parse(shape.Config), "", cuda,
-            new ModelOptions { LoadFormat = LoadFormat.Dummy, MaxBatchedTokens = MaxTokens, MaxLogitRows = 256, MaxModelLength = 16384 });
+            new ModelOptions { LoadFormat = LoadFormat.Dummy, Quantization = name.ElementAtOrDefault(1), MaxBatchedTokens = MaxTokens, MaxLogitRows = 256, MaxModelLength = 16384 });
         int blocks = Math.Max(
             decodes.Select(d => d.Batch * ((d.Context + BlockSize) / BlockSize)).DefaultIfEmpty(1).Max(),
             prefills.Select(p => MaxTokens / BlockSize + p.Prompts).DefaultIfEmpty(1).Max()) + 1;
         KvCache cache = cuda.CreateKvCache(model.KvCacheShape(BlockSize, blocks, DType.BF16));
         FillCache(cuda, model, cache);
-        Console.WriteLine($"{{\"model\":\"{shape.Name}\",\"load_s\":{load.Elapsed.TotalSeconds:F1},\"weights_gb\":{model.WeightBytes / 1e9:F2},\"device\":\"{cuda.Device.Description}\"}}");
+        Console.WriteLine($"{{\"model\":\"{arguments[0]}\",\"load_s\":{load.Elapsed.TotalSeconds:F1},\"weights_gb\":{model.WeightBytes / 1e9:F2},\"device\":\"{cuda.Device.Description}\"}}");
         foreach ((int batch, int context) in decodes)
         {
             Decode(cuda, model, cache, batch, context);

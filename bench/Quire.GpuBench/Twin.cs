@@ -37,6 +37,9 @@ internal sealed unsafe class TwinWorld(CudaBackend cuda, int seed) : IDisposable
         return new Twin(host, Upload(host));
     }
 
+    /// <summary>Memory on the host, zero.</summary>
+    public Tensor Allocate(DType type, int rows, int columns) => _memory.Allocate(type, rows, columns);
+
     public Twin Integers(params int[] values) => Integers(1, values);
 
     public Twin Integers(int rows, int[] values)

@@ -4,7 +4,7 @@
 #
 #   bench/gpu/run.sh [llama-3.2-1b|llama-3.1-8b ...]
 #
-# QUIRE_TORCH_STEP=path/to/torch_step.py runs that yardstick beside it.
+# QUIRE_TORCH_STEP=path/to/torch_step.py runs that yardstick beside it; QUIRE_EXAM=path/to/exam.json asks its questions in every precision.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 if [ -n "${QUIRE_PUBLISHED:-}" ]; then
@@ -22,6 +22,7 @@ echo "== operations against their definitions"
 "$bin/quire-gpu-bench" check || failed=1
 echo "== the shipped model against the CPU"
 "$bin/quire-gpu-bench" model models/quill || failed=1
+"$bin/quire-gpu-bench" requests models/quill 1000 || failed=1
 shapes="1x1024 8x1024 32x1024 128x1024 256x1024 32x8192 p16x2048 p1x2048 p1x128"
 for model in ${*:-llama-3.2-1b llama-3.1-8b}; do
     echo "== $model: steps"
@@ -39,4 +40,13 @@ for model in ${*:-llama-3.2-1b llama-3.1-8b}; do
     done
     rm -rf "$folder"
 done
+echo "== llama-3.1-8b in FP8"
+"$bin/quire-gpu-bench" step llama-3.1-8b:fp8 $shapes || failed=1
+exam=${QUIRE_EXAM:-}
+if [ -n "$exam" ]; then
+    for quantization in "" fp8 int8 int4; do
+        echo "== exam ${quantization:-bfloat16}"
+        "$bin/quire" bench accuracy --device cuda --max-model-len 2048 --input "$exam" ${quantization:+--quantization "$quantization"} | tail -1 || failed=1
+    done
+fi
 exit $failed

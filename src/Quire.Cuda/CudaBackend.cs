@@ -63,8 +63,8 @@ public sealed class CudaBackend : IBackend
 
     public DType ActivationType { get; }
 
-    /// <summary>False: quantised weights are expanded to the activation type.</summary>
-    public bool KeepsPackedWeights => false;
+    /// <summary>True for FP8 with a scale for each output and for integers in groups; other formats are expanded to the activation type.</summary>
+    public bool KeepsPackedWeights => true;
 
     public ITensorOps Ops => _ops;
 
@@ -110,6 +110,11 @@ public sealed class CudaBackend : IBackend
             outFeatures = checked(outFeatures + part.OutFeatures);
         }
 
+        if (!source.IsExpert && CreatePacked(source, outFeatures) is { } packed)
+        {
+            return packed;
+        }
+
         Tensor weight = Allocate(ActivationType, outFeatures, source.Parts[0].InFeatures);
         int row = 0;
         foreach (LinearPart part in source.Parts)
@@ -133,7 +138,7 @@ public sealed class CudaBackend : IBackend
         }
 
         _ops.NoteWeight(weight);
-        return new CudaLinear(weight, UploadBias(source, outFeatures));
+        return new DenseLinear(weight, UploadBias(source, outFeatures));
     }
 
     public LinearWeight CreateLinear(Tensor weight)
@@ -144,7 +149,7 @@ public sealed class CudaBackend : IBackend
         }
 
         _ops.NoteWeight(weight);
-        return new CudaLinear(weight, 0);
+        return new DenseLinear(weight, 0);
     }
 
     public ExpertWeights CreateExperts(IReadOnlyList<LinearWeight> experts)
@@ -154,7 +159,7 @@ public sealed class CudaBackend : IBackend
         var addresses = new long[2 * experts.Count];
         for (int i = 0; i < experts.Count; i++)
         {
-            var expert = (CudaLinear)experts[i];
+            var expert = (DenseLinear)experts[i];
             (addresses[2 * i], addresses[2 * i + 1]) = (expert.Weight.Data, expert.Bias);
         }
 
@@ -285,6 +290,37 @@ public sealed class CudaBackend : IBackend
         _ops.Convert(source, matrix.Type, target.Data, target.Type, target.ElementCount);
         _stream.Synchronize();
     }
+
+    /// <summary>A weight that stays packed, or null where the device has no order for it.</summary>
+    private PackedLinear? CreatePacked(LinearSource source, int outFeatures)
+    {
+        using var host = new HostMemory();
+        if (PackedWeights.TryPack(source.Parts, host) is not { } packed)
+        {
+            return null;
+        }
+
+        _device.MakeCurrent();
+        Tensor values = Upload(packed.Values);
+        if (packed.Format == PackedFormat.Float8)
+        {
+            _ops.NoteWeight(new Tensor(values.Data, DType.F8E4M3, values.Rows, values.Columns));
+        }
+
+        return new PackedLinear(outFeatures, packed.InFeatures, UploadBias(source, outFeatures))
+        {
+            Format = packed.Format,
+            Values = values.Data,
+            RowBytes = packed.RowBytes,
+            Scales = Upload(packed.Scales).Data,
+            Zeros = packed.Zeros is { } zeros ? Upload(zeros).Data : 0,
+            GroupSize = packed.GroupSize,
+            InputScale = packed.InputScale,
+            Fold = packed.Fold,
+        };
+    }
+
+    private Tensor Upload(Tensor host) => Upload(new HostMatrix(host.Data, host.Type, host.Rows, host.Columns), host.Type);
 
     /// <summary>Brings a quantised part to the device as what its numbers mean: in the activation type, rounded once.</summary>
     private void Expand(Tensor target, QuantizedPart part)

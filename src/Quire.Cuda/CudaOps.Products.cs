@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Quire.Cuda.Blas;
+using Quire.Cuda.Device;
 using Quire.Tensors;
 
 namespace Quire.Cuda;
@@ -8,17 +9,18 @@ namespace Quire.Cuda;
 /// <content>Products, and the norms and activations around them that are joined with them.</content>
 internal sealed partial class CudaOps
 {
-    private readonly Dictionary<(int Rows, int Columns), List<nint>> _weights = [];
+    private readonly Dictionary<(DType Type, int Rows, int Columns), List<nint>> _weights = [];
 
     // A product that was called and not launched.
     private bool _hasProduct;
     private Tensor _productX;
     private CudaLinear? _productWeight;
     private Tensor _productY;
-    private bool _productNorm;   // x is the norm of _productX by _productNormWeight
+    private RowOperation _productBefore; // what x has still to go through
     private Tensor _productNormWeight;
     private float _productEpsilon;
     private float _productOffset;
+    private Activation _productActivation;
 
     // y = norm(x) that was called and not written.
     private bool _hasNorm;
@@ -28,21 +30,42 @@ internal sealed partial class CudaOps
     private float _normEpsilon;
     private float _normOffset;
 
+    // y = activation(gate) * up that was called and not written.
+    private bool _hasGate;
+    private Tensor _gateX;
+    private Tensor _gateY;
+    private Activation _gateActivation;
+
+    /// <summary>What is computed on the way of x into a product.</summary>
+    private enum RowOperation
+    {
+        None,
+        Norm,
+        Gate,
+    }
+
     public void Linear(Tensor x, LinearWeight weight, Tensor y)
     {
         LaunchProduct();
         var linear = (CudaLinear)weight;
-        _productNorm = _hasNorm && Same(x, _normY) && IsSkinny(x.Rows, linear);
-        if (_productNorm)
+        if (_hasNorm && Same(x, _normY) && _normOffset is 0 or 1 && (IsSkinny(_normX, linear) || Quantizes(_normX, linear)))
         {
+            _productBefore = RowOperation.Norm;
             _productX = _normX;
             _productNormWeight = _normWeight;
             _productEpsilon = _normEpsilon;
             _productOffset = _normOffset;
         }
+        else if (_hasGate && Same(x, _gateY) && !IsSkinny(x, linear) && Quantizes(_gateX, linear))
+        {
+            _productBefore = RowOperation.Gate;
+            _productX = _gateX;
+            _productActivation = _gateActivation;
+        }
         else
         {
             Reads(x);
+            _productBefore = RowOperation.None;
             _productX = x;
         }
 
@@ -58,7 +81,7 @@ internal sealed partial class CudaOps
 
     public void GatedActivation(Activation activation, Tensor gateUp, Tensor y)
     {
-        if (_hasProduct && Same(gateUp, _productY) && IsSkinny(gateUp.Rows, _productWeight!) && _productWeight!.OutFeatures == 2 * y.Columns)
+        if (_hasProduct && Same(gateUp, _productY) && IsSkinny(_productX, _productWeight!) && _productWeight!.OutFeatures == 2 * y.Columns)
         {
             _hasProduct = false;
             Writes(y);
@@ -68,14 +91,31 @@ internal sealed partial class CudaOps
 
         Reads(gateUp);
         Writes(y);
+        if (_fuse && y.Rows > _fewRows)
+        {
+            _hasGate = true;
+            _gateX = gateUp;
+            _gateY = y;
+            _gateActivation = activation;
+            return;
+        }
+
         LaunchMap("gated_activation", gateUp, y, (int)activation, 1);
+    }
+
+    public void Release(Tensor x)
+    {
+        if (_hasGate && Covers(x, _gateY))
+        {
+            _hasGate = false;
+        }
     }
 
     public void RmsNorm(Tensor x, Tensor weight, float epsilon, float weightOffset, Tensor y)
     {
         Reads(x);
         Writes(y);
-        if (_fuse && x.Rows <= _fewRows && weight.Columns == x.Columns && !Same(x, y))
+        if (_fuse && weight.Columns == x.Columns && !Same(x, y))
         {
             KeepNorm(x, weight, epsilon, weightOffset, y);
             return;
@@ -89,9 +129,9 @@ internal sealed partial class CudaOps
         if (_hasProduct && Same(x, _productY) && _productY.Type == residual.Type && residual.Rows == x.Rows)
         {
             _hasProduct = false;
-            ReadsNorm(residual);
-            WritesNorm(residual);
-            if (IsSkinny(x.Rows, _productWeight!))
+            ReadsKept(residual);
+            WritesKept(residual);
+            if (IsSkinny(_productX, _productWeight!))
             {
                 LaunchSkinny(residual, gated: false, default, accumulate: true);
             }
@@ -116,6 +156,7 @@ internal sealed partial class CudaOps
     {
         LaunchProduct();
         WriteNorm();
+        WriteGate();
     }
 
     /// <summary>While true, the first product of each shape is timed with all algorithms.</summary>
@@ -124,10 +165,10 @@ internal sealed partial class CudaOps
     /// <summary>Says that there is such a weight, for trials.</summary>
     public void NoteWeight(Tensor weight)
     {
-        if (!_weights.TryGetValue((weight.Rows, weight.Columns), out List<nint>? addresses))
+        if (!_weights.TryGetValue((weight.Type, weight.Rows, weight.Columns), out List<nint>? addresses))
         {
             addresses = [];
-            _weights.Add((weight.Rows, weight.Columns), addresses);
+            _weights.Add((weight.Type, weight.Rows, weight.Columns), addresses);
         }
 
         addresses.Add(weight.Data);
@@ -138,13 +179,18 @@ internal sealed partial class CudaOps
     {
         long bytes = weight.ElementCount * weight.Type.SizeInBytes();
         int wanted = (int)(2L * _device.L2CacheBytes / bytes) + 1;
-        return _weights.TryGetValue((weight.Rows, weight.Columns), out List<nint>? addresses)
+        return _weights.TryGetValue((weight.Type, weight.Rows, weight.Columns), out List<nint>? addresses)
             ? addresses.GetRange(0, Math.Min(wanted, addresses.Count)).ToArray()
             : [weight.Data];
     }
 
-    private bool IsSkinny(int rows, CudaLinear weight) =>
-        _fuse && rows <= _fewRows && weight.InFeatures % 8 == 0 && weight.Weight.Stride % 8 == 0 && weight.Weight.Data % 16 == 0;
+    /// <summary>True where this x goes through the kernels for few rows.</summary>
+    private bool IsSkinny(Tensor x, CudaLinear weight) => _fuse && weight switch
+    {
+        DenseLinear { Weight: var w } => x.Rows <= _fewRows && w.Columns % 8 == 0 && w.Stride % 8 == 0 && w.Data % 16 == 0,
+        PackedLinear packed => x.Rows <= (packed.Format == PackedFormat.Float8 && _scaledProducts ? _fewRows : FewPackedRows) && x.Stride % 4 == 0 && x.Data % 8 == 0,
+        _ => false,
+    };
 
     private void KeepNorm(Tensor x, Tensor weight, float epsilon, float weightOffset, Tensor y)
     {
@@ -165,6 +211,15 @@ internal sealed partial class CudaOps
         }
     }
 
+    private void WriteGate()
+    {
+        if (_hasGate)
+        {
+            _hasGate = false;
+            LaunchMap("gated_activation", _gateX, _gateY, (int)_gateActivation, 1);
+        }
+    }
+
     /// <summary>Launches what was called last and kept. A rotation and a product are never kept together.</summary>
     private void LaunchProduct()
     {
@@ -175,7 +230,7 @@ internal sealed partial class CudaOps
         }
 
         _hasProduct = false;
-        if (IsSkinny(_productX.Rows, _productWeight!))
+        if (IsSkinny(_productX, _productWeight!))
         {
             LaunchSkinny(_productY, gated: false, default, accumulate: false);
         }
@@ -187,107 +242,86 @@ internal sealed partial class CudaOps
 
     private void LaunchMatmul(Tensor y, bool accumulate)
     {
-        CudaLinear weight = _productWeight!;
-        Tensor x = _productX;
-        Tensor w = weight.Weight;
+        switch (_productWeight!)
+        {
+            case DenseLinear dense:
+                MultiplyPlain(dense.Weight, dense.Bias, y, accumulate, WeightsLike(dense.Weight));
+                break;
+            case PackedLinear packed when Quantizes(_productX, packed):
+                LaunchQuantized(packed, y, accumulate);
+                break;
+            case PackedLinear packed:
+                Tensor expanded = Expand(packed);
+                MultiplyPlain(expanded, packed.Bias, y, accumulate, [expanded.Data]);
+                break;
+        }
+
+        LogitsVersion += y.Type == DType.F32 ? 1 : 0;
+    }
+
+    private void MultiplyPlain(Tensor w, nint bias, Tensor y, bool accumulate, ReadOnlySpan<nint> likeW)
+    {
+        // cuBLASLt wants a bias in the type of y; ours has the activations' type.
+        bool apart = bias != 0 && y.Type == DType.F32;
+        Multiply(_productX, w, apart ? 0 : bias, y, accumulate, 0, 0, likeW);
+        if (apart)
+        {
+            ShapeLogits(y, 0, 1, bias);
+        }
+    }
+
+    private void Multiply(Tensor x, Tensor w, nint bias, Tensor y, bool accumulate, nint xScales, nint wScales, ReadOnlySpan<nint> likeW)
+    {
         MatmulShape shape = MatmulShape.Of(x, w, y) with
         {
-            HasBias = weight.Bias != 0,
+            HasBias = bias != 0,
             Accumulates = accumulate,
+            FastAccumulation = xScales != 0,
             Alignment = Math.Min(Alignment(x), Math.Min(Alignment(w), Alignment(y))),
         };
         if (IsTuning && !_planner.Get(shape).IsTuned)
         {
-            _planner.Tune(shape, x.Data, WeightsLike(w), y.Data, weight.Bias);
+            _planner.Tune(shape, x.Data, likeW, y.Data, bias, xScales, wScales);
         }
 
         _lastIsLight = false;
-        _planner.Get(shape).Run(_stream, x.Data, w.Data, y.Data, weight.Bias, 1, accumulate ? 1 : 0);
-        LogitsVersion += y.Type == DType.F32 ? 1 : 0;
+        _planner.Get(shape).Run(_stream, x.Data, w.Data, y.Data, bias, 1, accumulate ? 1 : 0, xScales, wScales);
     }
 
     private void LaunchSkinny(Tensor y, bool gated, Activation activation, bool accumulate)
     {
         CudaLinear weight = _productWeight!;
         int outputs = gated ? weight.OutFeatures / 2 : weight.OutFeatures;
+        var packed = weight as PackedLinear;
+        Tensor dense = (weight as DenseLinear)?.Weight ?? default;
         var arguments = new SkinnyArguments
         {
             X = _productX.Data,
-            W = weight.Weight.Data,
+            W = packed?.Values ?? dense.Data,
             Y = y.Data,
             Bias = weight.Bias,
-            NormWeight = _productNorm ? _productNormWeight.Data : 0,
+            NormWeight = _productBefore == RowOperation.Norm ? _productNormWeight.Data : 0,
+            Scales = packed?.Scales ?? 0,
+            Zeros = packed?.Zeros ?? 0,
             M = _productX.Rows,
             N = outputs,
             K = weight.InFeatures,
             XStride = _productX.Stride,
-            WStride = weight.Weight.Stride,
+            WStride = packed?.RowBytes ?? dense.Stride,
             YStride = y.Stride,
             UpOffset = gated ? outputs : 0,
             Activation = (int)activation,
             Accumulate = accumulate ? 1 : 0,
             FloatOutput = y.Type == DType.F32 ? 1 : 0,
             Epsilon = _productEpsilon,
-            WeightOffset = _productOffset,
+            NormAddsOne = _productOffset == 1 ? 1 : 0,
+            GroupSize = packed?.GroupSize ?? 0,
+            Groups = packed?.Groups ?? 0,
         };
         int tiles = _productX.Rows <= 8 ? 1 : _productX.Rows <= 16 ? 2 : 4;
-        Launch(_kernels.Skinny(tiles, gated ? 2 : 1), (outputs + 15) / 16, Threads, arguments);
+        int rowTiles = gated ? 2 : 1;
+        CudaKernel kernel = packed is null ? _kernels.Skinny(tiles, rowTiles) : SkinnyKernel(packed, tiles, rowTiles);
+        Launch(kernel, (outputs + 15) / 16, Threads, arguments);
         LogitsVersion += y.Type == DType.F32 ? 1 : 0;
     }
-
-    /// <summary>Launches what was kept and writes to this tensor's memory.</summary>
-    private void Reads(Tensor tensor)
-    {
-        LaunchProduct();
-        ReadsNorm(tensor);
-    }
-
-    /// <summary>Launches what was kept and still needs this tensor's memory as it is, and drops a norm that nobody can read any more.</summary>
-    private void Writes(Tensor tensor)
-    {
-        LaunchProduct();
-        WritesNorm(tensor);
-    }
-
-    private void ReadsNorm(Tensor tensor)
-    {
-        if (_hasNorm && Overlap(tensor, _normY))
-        {
-            WriteNorm();
-        }
-    }
-
-    private void WritesNorm(Tensor tensor)
-    {
-        if (!_hasNorm)
-        {
-            return;
-        }
-
-        if (Overlap(tensor, _normX) || (Overlap(tensor, _normY) && !Covers(tensor, _normY)))
-        {
-            WriteNorm();
-        }
-        else if (Covers(tensor, _normY))
-        {
-            _hasNorm = false;
-        }
-    }
-
-    /// <summary>The power of two, up to 16, that all rows of a tensor start at a multiple of.</summary>
-    private static int Alignment(Tensor tensor)
-    {
-        nint bits = tensor.Data | (tensor.Stride * tensor.Type.SizeInBytes()) | 16;
-        return (int)(bits & -bits);
-    }
-
-    private static bool Same(Tensor a, Tensor b) => a.Data == b.Data && a.Rows == b.Rows && a.Columns == b.Columns && a.Stride == b.Stride;
-
-    private static bool Overlap(Tensor a, Tensor b) => a.Data < End(b) && b.Data < End(a);
-
-    /// <summary>True when a's memory has no gaps and holds all of b.</summary>
-    private static bool Covers(Tensor a, Tensor b) => a.IsContiguous && a.Data <= b.Data && End(b) <= End(a);
-
-    private static nint End(Tensor tensor) =>
-        tensor.Rows == 0 ? tensor.Data : tensor.Data + (((nint)(tensor.Rows - 1) * tensor.Stride) + tensor.Columns) * tensor.Type.SizeInBytes();
 }

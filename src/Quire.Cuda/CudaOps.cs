@@ -22,6 +22,7 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
     private bool _lastIsLight;
     private readonly bool _fuse;
     private readonly int _fewRows;
+    private readonly DType _elementType;
     private readonly TokenReader _tokens;
 
     // A rotation with its cache write that was called and not launched: the attention behind it may take it up.
@@ -44,6 +45,10 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
         _overlap = options.OverlapKernels && device.ComputeMajor >= 9;
         _fuse = options.FuseOperations;
         _fewRows = Math.Clamp(options.FewRows, 0, 32);
+        _elementType = options.ActivationType;
+
+        // cuBLASLt 13 has these kernels for Hopper only.
+        _scaledProducts = device.ComputeMajor == 9;
         _tokens = new TokenReader(device, stream);
     }
 
@@ -188,9 +193,9 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
 
     public void Dispose() => _tokens.Dispose();
 
-    private void ShapeLogits(Tensor x, float cap, float scale)
+    private void ShapeLogits(Tensor x, float cap, float scale, nint bias = 0)
     {
-        var arguments = new LogitArguments { X = x.Data, Columns = x.Columns, Stride = x.Stride, Cap = cap, Scale = scale };
+        var arguments = new LogitArguments { X = x.Data, Bias = bias, Columns = x.Columns, Stride = x.Stride, Cap = cap, Scale = scale };
         var config = new LaunchConfig(x.Rows, Threads) { GridY = Math.Clamp(x.Columns / (4 * Threads), 1, 64) };
         Launch(_kernels.Elementwise("shape_logits"), config, arguments);
         LogitsVersion++;

@@ -51,6 +51,7 @@ internal struct MapArguments
 internal struct LogitArguments
 {
     public nint X;
+    public nint Bias;
     public int Columns;
     public int Stride;
     public float Cap;
@@ -191,6 +192,8 @@ internal struct SkinnyArguments
     public nint Y;
     public nint Bias;
     public nint NormWeight;
+    public nint Scales;
+    public nint Zeros;
     public int M;
     public int N;
     public int K;
@@ -202,7 +205,37 @@ internal struct SkinnyArguments
     public int Accumulate;
     public int FloatOutput;
     public float Epsilon;
+    public int NormAddsOne;
+    public int GroupSize;
+    public int Groups;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct QuantizeArguments
+{
+    public nint X;
+    public nint Weight;
+    public nint Y;
+    public nint Scales;
+    public int Columns;
+    public int XStride;
+    public int Activation;
+    public float Epsilon;
     public float WeightOffset;
+    public float InputScale;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct ExpandArguments
+{
+    public nint W;
+    public nint Y;
+    public nint Scales;
+    public nint Zeros;
+    public int Columns;
+    public int WStride;
+    public int GroupSize;
+    public int Groups;
 }
 
 [StructLayout(LayoutKind.Sequential)]

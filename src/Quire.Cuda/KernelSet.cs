@@ -12,6 +12,8 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
     private readonly Dictionary<string, KernelModule> _modules = [];
     private readonly Dictionary<string, CudaKernel> _plain = [];
     private readonly Dictionary<(string Name, int First, int Second), CudaKernel> _variants = [];
+    private readonly Dictionary<(PackedFormat Format, int Fold, int Tiles, int RowTiles, int Chunks, int Blocks), CudaKernel> _packed = [];
+    private readonly Dictionary<PackedFormat, CudaKernel> _expanders = [];
 
     public CudaKernel Lora => Plain("lora.cu", "add_lora");
 
@@ -48,6 +50,44 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
             ? kernel
             : Create("skinny_gemm", "QUIRE_TILES", tiles, "QUIRE_ROW_TILES", rowTiles, 0);
 
+    /// <param name="format">How the weights are packed.</param>
+    /// <param name="fold">Columns that share a scale, or the largest divisor of them that a chunk has.</param>
+    /// <param name="tiles">As for <see cref="Skinny"/>.</param>
+    /// <param name="rowTiles">As for <see cref="Skinny"/>.</param>
+    /// <param name="chunks">What a warp loads before it computes.</param>
+    /// <param name="blocks">Blocks of a multiprocessor, which bounds the registers.</param>
+    public CudaKernel SkinnyPacked(PackedFormat format, int fold, int tiles, int rowTiles, int chunks, int blocks)
+    {
+        var key = (format, fold, tiles, rowTiles, chunks, blocks);
+        if (!_packed.TryGetValue(key, out CudaKernel? kernel))
+        {
+            string[] defines =
+            [
+                $"QUIRE_TILES={tiles}", $"QUIRE_ROW_TILES={rowTiles}", .. Defines(format), $"QUIRE_FOLD={fold}",
+                $"QUIRE_CHUNKS={chunks}", $"QUIRE_BLOCKS={blocks}",
+            ];
+            kernel = Module("skinny_packed.cu", defines).Get("skinny_packed");
+            _packed.Add(key, kernel);
+        }
+
+        return kernel;
+    }
+
+    /// <summary>A kernel of quantize.cu that rounds activations. The name is a constant of the caller.</summary>
+    public CudaKernel Quantize(string name) => Plain("quantize.cu", name);
+
+    /// <summary>Expands packed weights to the element type.</summary>
+    public CudaKernel ExpandPacked(PackedFormat format)
+    {
+        if (!_expanders.TryGetValue(format, out CudaKernel? kernel))
+        {
+            kernel = Module("quantize.cu", Defines(format)).Get("expand_packed");
+            _expanders.Add(format, kernel);
+        }
+
+        return kernel;
+    }
+
     public void Dispose()
     {
         foreach (KernelModule module in _modules.Values)
@@ -57,6 +97,8 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
 
         _modules.Clear();
     }
+
+    private static string[] Defines(PackedFormat format) => [$"QUIRE_FORMAT={(int)format}"];
 
     /// <summary>A kernel of a source that is compiled once.</summary>
     private CudaKernel Plain(string source, string name)

@@ -100,7 +100,7 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
         var weights = new LinearWeight[slots.Count];
         for (int i = 0; i < weights.Length; i++)
         {
-            weights[i] = Weight(slots[i]);
+            weights[i] = Weight(slots[i], isExpert: true);
         }
 
         return backend.CreateExperts(weights);
@@ -116,11 +116,11 @@ internal sealed class DecoderBuilder(DecoderSpec spec, DecoderSlots slots, Weigh
     private Linear Linear(LinearSlot slot) =>
         new(backend.Ops, Weight(slot), lora?.Targets.IndexOf(slot) is { } target ? lora.Weight(target) : null);
 
-    private LinearWeight Weight(LinearSlot slot)
+    private LinearWeight Weight(LinearSlot slot, bool isExpert = false)
     {
         using var scratch = new HostMemory();
         using var converted = new HostMemory();
-        LinearWeight weight = backend.CreateLinear(binder.Linear(slot, scratch, converted));
+        LinearWeight weight = backend.CreateLinear(binder.Linear(slot, scratch, converted) with { IsExpert = isExpert });
         WeightBytes += weight.SizeInBytes;
         if (weight.KeepsSource)
         {

@@ -110,6 +110,11 @@ public interface ITensorOps
     /// <summary>y[t] = Σ weights[t, j] · x[t · topK + j], j in order. x [tokens · topK, hidden], weights [tokens, topK] F32.</summary>
     void CombineExperts(Tensor x, Tensor weights, Tensor y) => throw ExpertWeights.Unsupported();
 
+    /// <summary>Says that nobody reads x before it is written again, so that a backend need not store it where it was joined with what came behind.</summary>
+    void Release(Tensor x)
+    {
+    }
+
     /// <summary>Copies whole blocks of every layer: pairs [count, 2] I32 in host memory, from and to.</summary>
     void CopyBlocks(KvCache cache, Tensor pairs);
 }

@@ -6,7 +6,11 @@ namespace Quire.Tensors;
 /// What a linear layer is made of, before a backend has taken it: one or more parts stacked along the output features (a fused
 /// q|k|v or gate|up is several parts), and an optional bias over all outputs. Quantised kinds of parts are in Quire.Tensors.Quantization.
 /// </summary>
-public sealed record LinearSource(string Name, IReadOnlyList<LinearPart> Parts, IReadOnlyList<HostMatrix>? Biases = null);
+public sealed record LinearSource(string Name, IReadOnlyList<LinearPart> Parts, IReadOnlyList<HostMatrix>? Biases = null)
+{
+    /// <summary>True for one of the experts that <see cref="IBackend.CreateExperts"/> will be given.</summary>
+    public bool IsExpert { get; init; }
+}
 
 /// <summary>A block of output features of a <see cref="LinearSource"/>.</summary>
 public abstract record LinearPart(int OutFeatures, int InFeatures);

@@ -38,6 +38,8 @@ internal sealed unsafe class MatmulPlan : IDisposable
         if (shape.IsScaled)
         {
             _operation.Set(MatmulDescAttribute.FastAccumulation, shape.FastAccumulation ? (byte)1 : (byte)0);
+            _operation.Set(MatmulDescAttribute.AScaleMode, (int)CublasScaleMode.OuterVector);
+            _operation.Set(MatmulDescAttribute.BScaleMode, (int)CublasScaleMode.OuterVector);
         }
 
         _a = new LayoutHandle(shape.WType, shape.InFeatures, shape.OutFeatures, shape.WStride);
@@ -63,8 +65,8 @@ internal sealed unsafe class MatmulPlan : IDisposable
     /// <param name="bias">Address of the bias when the shape has one.</param>
     /// <param name="alpha">Factor on the product.</param>
     /// <param name="beta">Factor on y's old value; without <see cref="MatmulShape.Accumulates"/> the old value is not read.</param>
-    /// <param name="xScale">Address of an F32 that x is multiplied by, when the shape is scaled.</param>
-    /// <param name="wScale">Address of an F32 that W is multiplied by, when the shape is scaled.</param>
+    /// <param name="xScale">Address of F32 [Rows] that the rows of x are multiplied by, when the shape is scaled.</param>
+    /// <param name="wScale">Address of F32 [OutFeatures] that the rows of W are multiplied by, when the shape is scaled.</param>
     public void Run(CudaStream stream, nint x, nint w, nint y, nint bias = 0, float alpha = 1, float beta = 0, nint xScale = 0, nint wScale = 0) =>
         Start(stream, x, w, y, bias, alpha, beta, xScale, wScale).Check("cublasLtMatmul");
 

@@ -73,8 +73,8 @@ internal sealed unsafe class MatmulPlanner : IDisposable
     /// </param>
     /// <param name="y">Address of y.</param>
     /// <param name="bias">Address of the bias when the shape has one.</param>
-    /// <param name="xScale">Address of the scale of x when the shape is scaled.</param>
-    /// <param name="wScale">Address of the scale of W when the shape is scaled.</param>
+    /// <param name="xScale">Address of the scales of x when the shape is scaled.</param>
+    /// <param name="wScale">Address of the scales of W when the shape is scaled.</param>
     /// <returns>The plan that <see cref="Get"/> gives, now with the fastest algorithm.</returns>
     public MatmulPlan Tune(in MatmulShape shape, nint x, ReadOnlySpan<nint> weights, nint y, nint bias = 0, nint xScale = 0, nint wScale = 0)
     {

@@ -53,7 +53,7 @@ internal readonly record struct MatmulShape(
     public static MatmulShape Of(Tensor x, Tensor w, Tensor y) =>
         new(x.Rows, w.Rows, x.Columns, x.Stride, w.Stride, y.Stride, x.Type, w.Type, y.Type);
 
-    /// <summary>True when the scales of x and W are given with every run.</summary>
+    /// <summary>True when a scale for each row of x and each row of W is given with every run.</summary>
     public bool IsScaled => XType == DType.F8E4M3;
 
     public override string ToString() => string.Create(

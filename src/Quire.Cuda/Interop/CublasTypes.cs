@@ -60,6 +60,18 @@ internal enum MatmulDescAttribute
     BScalePointer = 18,
     FastAccumulation = 25,
     BiasDataType = 26,
+    AScaleMode = 31,
+    BScaleMode = 32,
+}
+
+/// <summary>cublasLtMatmulMatrixScale_t.</summary>
+internal enum CublasScaleMode
+{
+    /// <summary>One F32 for the matrix.</summary>
+    Scalar = 0,
+
+    /// <summary>An F32 for each row of D or each column of it (cuBLASLt 12.9, Hopper).</summary>
+    OuterVector = 3,
 }
 
 /// <summary>cublasLtMatmulPreferenceAttributes_t.</summary>

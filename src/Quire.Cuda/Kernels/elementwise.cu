@@ -365,13 +365,14 @@ extern "C" __global__ void gated_activation(const __grid_constant__ MapArguments
 struct LogitArguments
 {
     float* x;
+    const elem* bias; // [columns] or null
     int columns;
     int stride;
     float cap;   // 0: none
     float scale;
 };
 
-// x = scale * x, or cap * tanh(x / cap), over float rows
+// x = scale * x + bias, or cap * tanh(x / cap), over float rows
 extern "C" __global__ void shape_logits(const __grid_constant__ LogitArguments a)
 {
     allow_next_kernel();
@@ -379,7 +380,8 @@ extern "C" __global__ void shape_logits(const __grid_constant__ LogitArguments a
     float* x = a.x + (i64)blockIdx.x * a.stride;
     for (int c = blockIdx.y * blockDim.x + threadIdx.x; c < a.columns; c += gridDim.y * blockDim.x)
     {
-        x[c] = a.cap > 0.0f ? a.cap * tanhf(x[c] / a.cap) : a.scale * x[c];
+        const float bias = a.bias != nullptr ? to_float(a.bias[c]) : 0.0f;
+        x[c] = a.cap > 0.0f ? a.cap * tanhf(x[c] / a.cap) : a.scale * x[c] + bias;
     }
 }
 

@@ -61,6 +61,18 @@ __device__ __forceinline__ float rounded(float value)
     return unpack2(pack2(value, 0.0f)).x;
 }
 
+// a * b + c for two elements at once.
+__device__ __forceinline__ u32 fused2(u32 a, u32 b, u32 c)
+{
+    u32 result;
+#ifdef QUIRE_F16
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+#else
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+#endif
+    return result;
+}
+
 // Eight elements: the 16 bytes that one load or store moves.
 struct Vector8
 {

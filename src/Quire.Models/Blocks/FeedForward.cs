@@ -28,5 +28,6 @@ internal sealed class FeedForward(ITensorOps ops, FeedForwardSpec spec, Linear i
         }
 
         output.Forward(inner, context, y);
+        ops.Release(inner);
     }
 }
