@@ -15,8 +15,8 @@ public sealed unsafe class HostMemory : IDisposable
     /// <summary>Allocations from this size on are cut from large regions, smaller ones are left to the C library.</summary>
     private const long LeastMapped = 256 * 1024;
 
-    /// <summary>Address space of a region; what is never touched of it costs nothing.</summary>
-    private const long RegionBytes = 64L << 20;
+    /// <summary>Address space of a region. What is never touched of it costs nothing, but the last huge page of a region is seldom full.</summary>
+    private const long RegionBytes = 512L << 20;
 
     private readonly List<nint> _blocks = [];
     private readonly List<(nint Address, nint Bytes)> _regions = [];

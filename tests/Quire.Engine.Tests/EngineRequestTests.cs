@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text;
+using System.Threading;
 using System.Threading.Tasks;
 using Quire.Core.Requests;
 using Quire.Engine.Intake;
@@ -102,6 +103,37 @@ public class EngineRequestTests(QuillEngine fixture) : IClassFixture<QuillEngine
         CompletionOutput output = await One(Count, new SamplingParams { Temperature = 0, MaxTokens = null, IgnoreEos = true });
         Assert.Equal(512 - _engine.Tokenizer.Encode(Count, false).Length, output.TokenIds.Count);
         Assert.Equal(FinishReason.Length, output.FinishReason);
+    }
+
+    [Theory]
+    [InlineData(1, 400)]
+    [InlineData(3, 130)]
+    public async Task A_whole_answer_is_what_its_deltas_add_up_to(int outputs, int maxTokens)
+    {
+        // Long enough that the reader of the whole answer, which is not woken for every token, is woken before the end too.
+        var sampling = new SamplingParams { Temperature = 1, Seed = 5, N = outputs, MaxTokens = maxTokens, IgnoreEos = true };
+        var texts = Enumerable.Range(0, outputs).Select(_ => new StringBuilder()).ToArray();
+        var tokens = new int[outputs];
+        await foreach (OutputDelta delta in Submit("Once upon a time", sampling).ReadAllAsync())
+        {
+            texts[delta.Index].Append(delta.Text);
+            tokens[delta.Index] += delta.TokenIds.Count;
+        }
+
+        RequestOutput whole = await Submit("Once upon a time", sampling).CompleteAsync();
+        Assert.Equal(texts.Select(text => text.ToString()), whole.Outputs.Select(output => output.Text));
+        Assert.Equal(tokens, whole.Outputs.Select(output => output.TokenIds.Count));
+        Assert.All(whole.Outputs, output => Assert.Equal(maxTokens, output.TokenIds.Count));
+    }
+
+    [Fact]
+    public async Task Cancelling_ends_the_wait_for_a_whole_answer()
+    {
+        using var source = new CancellationTokenSource();
+        GenerationHandle handle = Submit("Once upon a time", new SamplingParams { Temperature = 0, MaxTokens = 450, IgnoreEos = true });
+        Task<RequestOutput> whole = handle.CompleteAsync(source.Token);
+        await source.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => whole);
     }
 
     [Fact]

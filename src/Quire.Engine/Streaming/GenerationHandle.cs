@@ -16,6 +16,9 @@ namespace Quire.Engine.Streaming;
 /// </summary>
 public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThreadPoolWorkItem
 {
+    /// <summary>Tokens after which a reader that wants the whole answer is woken before its end.</summary>
+    private const int TokensPerWake = 256;
+
     private readonly Lock _lock = new();
     private readonly InferenceEngine _engine;
     private readonly OutputAssembler[] _assemblers;
@@ -24,6 +27,8 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
     private List<TokenEvent> _incoming = new(16);
     private List<TokenEvent> _reading = new(16);
     private bool _readerWaits;
+    private bool _waitsForEnd;
+    private bool _endArrived;
     private IReadOnlyList<TokenLogprobs?>? _promptLogprobs;
     private Exception? _failure;
     private int _openOutputs;
@@ -135,6 +140,11 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
             builders[i] = new OutputBuilder(i);
         }
 
+        if (Sampling.Stop.Count == 0)
+        {
+            WaitForEnd();
+        }
+
         try
         {
             while (await ReadAsync(cancellationToken).ConfigureAwait(false) is { } delta)
@@ -188,6 +198,7 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
         lock (_lock)
         {
             _incoming.Add(tokenEvent);
+            _endArrived |= tokenEvent.Finish is not null;
         }
     }
 
@@ -196,7 +207,7 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
     {
         lock (_lock)
         {
-            if (!_readerWaits)
+            if (!_readerWaits || !HasNews())
             {
                 return;
             }
@@ -243,11 +254,29 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
         return formatted;
     }
 
+    /// <summary>
+    /// From now on the reader is woken for the end of an output, and in between for many tokens at once: nobody looks at them earlier, and
+    /// waking a thread for each takes time from those that compute. Not for requests with stop texts, which the reader has to find soon.
+    /// </summary>
+    private void WaitForEnd()
+    {
+        lock (_lock)
+        {
+            _waitsForEnd = true;
+            _incoming.EnsureCapacity(TokensPerWake + OutputCount);
+            _reading.EnsureCapacity(TokensPerWake + OutputCount);
+        }
+    }
+
+    /// <summary>Whether the reader has a reason to go on. Call it with the lock held.</summary>
+    private bool HasNews() =>
+        _failure is not null || _endArrived || _incoming.Count >= (_waitsForEnd ? TokensPerWake : 1);
+
     private ValueTask<bool> WaitAsync()
     {
         lock (_lock)
         {
-            if (_incoming.Count > 0 || _failure is not null)
+            if (HasNews())
             {
                 return new ValueTask<bool>(true);
             }
@@ -268,6 +297,7 @@ public sealed class GenerationHandle : IDisposable, IValueTaskSource<bool>, IThr
             }
 
             (_incoming, _reading) = (_reading, _incoming);
+            _endArrived = false;
             return true;
         }
     }
