@@ -100,7 +100,7 @@ internal static class KernelsCommand
     }
 
     private static void PrintLimits(MachineLimits limits) => Console.WriteLine(
-        Text($"limits: read {limits.ReadBytesPerSecond / 1e9:F1} GB/s, multiply-add {limits.FlopsPerSecond / 1e9:F1} GFLOP/s"));
+        Text($"limits: read {limits.ReadBytesPerSecond / 1e9:F1} GB/s, multiply-add {limits.FlopsPerSecond / 1e9:F1} GFLOP/s, of bytes {limits.ByteOpsPerSecond / 1e9:F1}, of 16 bits {limits.WordOpsPerSecond / 1e9:F1} GOP/s"));
 
     /// <summary>Rates are those of the median run.</summary>
     private static void Print(KernelMeasurement measurement, MachineLimits limits)

@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Quire.Cpu.Simd;
 using Quire.Tensors;
 
@@ -12,6 +13,12 @@ namespace Quire.Cpu.Bench;
 /// <param name="FlopsPerSecond">Multiply-adds from registers, two operations each.</param>
 public sealed record MachineLimits(double ReadBytesPerSecond, double FlopsPerSecond)
 {
+    /// <summary>Products of bytes added in 16 bits on AVX2, two operations each; 0 without it.</summary>
+    public double ByteOpsPerSecond { get; init; }
+
+    /// <summary>Products of 16-bit integers added in 32 bits on AVX2, two operations each; 0 without it.</summary>
+    public double WordOpsPerSecond { get; init; }
+
     private const long BufferBytes = 256L << 20;
 
     /// <summary>Measures both, the best of several short runs each. Takes about a second.</summary>
@@ -56,7 +63,27 @@ public sealed record MachineLimits(double ReadBytesPerSecond, double FlopsPerSec
             flopsPerSecond = Math.Max(flopsPerSecond, flops / Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        return new MachineLimits(bytesPerSecond, flopsPerSecond);
+        return new MachineLimits(bytesPerSecond, flopsPerSecond)
+        {
+            ByteOpsPerSecond = Avx2.IsSupported ? Rate(runtime, default(ByteProductsJob), ByteProductsJob.MultiplyAdds) : 0,
+            WordOpsPerSecond = Avx2.IsSupported ? Rate(runtime, default(WordProductsJob), WordProductsJob.MultiplyAdds) : 0,
+        };
+    }
+
+    /// <summary>Operations a second of a job whose items do so many multiply-adds: the best of several short runs.</summary>
+    private static double Rate<TJob>(CpuRuntime runtime, in TJob job, long multiplyAdds)
+        where TJob : unmanaged, IPoolJob<TJob>
+    {
+        double best = 0;
+        for (int round = 0; round < 12; round++)
+        {
+            int items = 64 * runtime.Pool.Threads;
+            long start = Stopwatch.GetTimestamp();
+            runtime.Pool.Run(in job, items, 4);
+            best = Math.Max(best, 2.0 * items * multiplyAdds / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        return best;
     }
 
     /// <summary>Adds up a buffer; an item is 256 KiB of it.</summary>
