@@ -80,6 +80,31 @@ public unsafe class EmitTests
         }
     }
 
+    [Fact]
+    public void A_kernel_that_computes_nothing_is_found()
+    {
+        Assert.SkipUnless(X86Base.X64.IsSupported, "this processor is not an x64");
+        using ExecutableMemory? memory = ExecutableMemory.TryCreate([0xC3]);
+        Assert.SkipWhen(memory is null, "this system lets a process make no code");
+        foreach (int rows in EmittedKernels.Rows)
+        {
+            Assert.False(KernelProof.Holds(memory.Start, PanelFormat.Integers4, PanelInputForm.Bytes, rows));
+            Assert.False(KernelProof.Holds(memory.Start, PanelFormat.BFloat16, PanelInputForm.Floats, rows));
+        }
+    }
+
+    [Fact]
+    public void Every_kernel_that_the_processor_has_is_found()
+    {
+        ProcessorExtensions extensions = ProcessorExtensions.Detect(CpuFeatures.Widest, new CpuOptions { BFloat16Inputs = true });
+        using var kernels = new EmittedKernels(extensions);
+        using var floats = new EmittedKernels(extensions with { BFloat16Products = false });
+        Assert.Equal(extensions.IntegerProducts, kernels.Find(PanelFormat.Integers4) is not null);
+        Assert.Equal(extensions.IntegerProducts, kernels.Find(PanelFormat.Unsigned8) is not null);
+        Assert.Equal(extensions.Vectors512, kernels.Find(PanelFormat.BFloat16) is not null);
+        Assert.Equal(extensions.Vectors512, floats.Find(PanelFormat.BFloat16) is not null);
+    }
+
     private static void Check(byte[] code, Mnemonic product, int count)
     {
         var decoder = Decoder.Create(64, code);

@@ -21,8 +21,8 @@ internal sealed class EmittedKernels(ProcessorExtensions extensions) : IDisposab
     public ProcessorExtensions Extensions => extensions;
 
     /// <summary>
-    /// The kernels of a format, one for each of <see cref="Rows"/>; null where the processor lacks the instructions or the system forbids
-    /// assembled code. Of <see cref="PanelFormat.BFloat16"/> they take pairs or floats as <see cref="ProcessorExtensions.BFloat16Products"/> says.
+    /// The kernels of a format, one for each of <see cref="Rows"/>; null where the processor lacks the instructions, the system forbids
+    /// assembled code, or a kernel does not compute what it should. Of <see cref="PanelFormat.BFloat16"/> they take pairs or floats as <see cref="ProcessorExtensions.BFloat16Products"/> says.
     /// </summary>
     public nint[]? Find(PanelFormat format)
     {
@@ -58,6 +58,8 @@ internal sealed class EmittedKernels(ProcessorExtensions extensions) : IDisposab
 
     private nint[]? Assemble(PanelFormat format)
     {
+        PanelInputForm form = format != PanelFormat.BFloat16 ? PanelInputForm.Bytes
+            : extensions.BFloat16Products ? PanelInputForm.BFloat16Pairs : PanelInputForm.Floats;
         nint[] kernels = new nint[Rows.Length];
         for (int i = 0; i < kernels.Length; i++)
         {
@@ -71,6 +73,10 @@ internal sealed class EmittedKernels(ProcessorExtensions extensions) : IDisposab
 
             _memory.Add(memory);
             kernels[i] = memory.Start;
+            if (!KernelProof.Holds(kernels[i], format, form, Rows[i]))
+            {
+                return null;
+            }
         }
 
         return kernels;
