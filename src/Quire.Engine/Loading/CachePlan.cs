@@ -18,6 +18,12 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
     /// </summary>
     private const long CpuDefaultBytes = 4 * GiB;
 
+    /// <summary>What the driver keeps for a process on a card: 480 to 520 MiB on an H100.</summary>
+    private const long ContextBytes = GiB / 2;
+
+    /// <summary>What warming up and recording steps take.</summary>
+    private const long WarmUpBytes = GiB / 4;
+
     /// <summary>Rows that go through the output head at once: more add memory for logits, not speed.</summary>
     private const int LogitRowsAtOnce = 64;
 
@@ -35,8 +41,9 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
     /// <param name="device">The memory to plan for.</param>
     /// <param name="activationType">As <see cref="IBackend.ActivationType"/>.</param>
     /// <param name="model">What the model needs.</param>
+    /// <param name="measured">What a GPU was found to need beside that once the model was loaded; null before.</param>
     /// <exception cref="QuireException">The cache does not fit; the message has the bytes and what would fit.</exception>
-    public static CachePlan Make(ResolvedOptions options, DeviceInfo device, DType activationType, ModelMemory model)
+    public static CachePlan Make(ResolvedOptions options, DeviceInfo device, DType activationType, ModelMemory model, long? measured = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(device);
@@ -52,7 +59,7 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             NumGpuBlocksOverride = options.NumGpuBlocksOverride,
             WeightBytes = model.WeightBytes,
             ActivationBytes = model.ActivationBytes(activationType, options.MaxNumBatchedTokens, LogitRows(options, device)),
-            OtherBytes = options.Lora is { } lora ? model.LoraBytes(lora.Room, activationType) : 0,
+            OtherBytes = measured ?? (options.Lora is { } lora ? model.LoraBytes(lora.Room, activationType) : 0),
             BlockBytes = one.BytesPerBlock,
             BlockSize = options.BlockSize,
             MaxModelLen = options.MaxModelLen,
@@ -79,6 +86,29 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         }
 
         return new CachePlan(plan!, one with { Blocks = plan!.BlockCount }, options);
+    }
+
+    /// <summary>
+    /// The plan again when the weights and buffers of the model are on the device: other memory is what is really gone, the driver's context, and a reserve
+    /// for what is made while warming up (compiled kernels, recorded steps, where split attention meets). On a CPU the first plan stays.
+    /// </summary>
+    /// <param name="options">The options that the first plan was made from.</param>
+    /// <param name="before">The device before anything was loaded.</param>
+    /// <param name="now">The device as it is.</param>
+    /// <param name="activationType">As <see cref="IBackend.ActivationType"/>.</param>
+    /// <param name="model">What the model needs.</param>
+    /// <exception cref="QuireException">What is left is too little; the message has the bytes and what would fit.</exception>
+    public CachePlan AfterLoading(ResolvedOptions options, DeviceInfo before, DeviceInfo now, DType activationType, ModelMemory model)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(now);
+        if (!IsGpu(now))
+        {
+            return this;
+        }
+
+        long beside = before.AvailableMemoryBytes - now.AvailableMemoryBytes - Plan.Budget.WeightBytes - Plan.Budget.ActivationBytes;
+        return Make(options, now, activationType, model, Math.Max(0, beside) + ContextBytes + WarmUpBytes);
     }
 
     /// <summary>The window that blocks are freed by; null where no sequence gets longer than it.</summary>

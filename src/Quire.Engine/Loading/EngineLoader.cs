@@ -48,15 +48,22 @@ internal static class EngineLoader
                 logger.LogWarning("{Warning}", note);
             }
 
-            CachePlan cache = CachePlan.Make(options, backend.Device, backend.ActivationType, memory);
+            DeviceInfo before = backend.Device;
+            ResolvedOptions resolved = options;
+            CachePlan cache = CachePlan.Make(resolved, before, backend.ActivationType, memory);
             options = cache.Options;
-            LogPlan(logger, folder, memory, cache);
+            logger.LogInformation("Loading {Folder}: {Summary}", folder, memory.Summary);
+            LogPlan(logger, "planned", cache);
             Task<TextFiles> text = Task.Run(() => TextFiles.Load(folder, options), cancellationToken);
             DecoderModel model = DecoderModel.Load(config, folder, backend, ModelOptions(asked, options, backend.Device), progress);
             cancellationToken.ThrowIfCancellationRequested();
             TextFiles texts = text.GetAwaiter().GetResult();
             LoraStartup? lora = LoraStartup.Create(model, options, loras, ServedNames(options, folder), backend, logger);
-            return Assemble(folder, config, cache, memory, backend, model, texts, lora);
+            cache = cache.AfterLoading(resolved, before, backend.Device, backend.ActivationType, memory);
+            LogPlan(logger, "measured", cache);
+            LoadedModel loaded = Assemble(folder, config, cache, memory, backend, model, texts, lora);
+            logger.LogInformation("Ready: {Free:F2} GiB of {Total:F2} GiB are free on {Device}", Gib(backend.Device.AvailableMemoryBytes), Gib(before.TotalMemoryBytes), before.Name);
+            return loaded;
         }
         catch (CheckpointException exception)
         {
@@ -64,15 +71,14 @@ internal static class EngineLoader
         }
     }
 
-    /// <summary>Where the memory goes, before any weight is read.</summary>
-    private static void LogPlan(ILogger logger, string folder, ModelMemory memory, CachePlan cache)
+    /// <summary>Where the memory goes: as planned before any weight is read, and as measured with the model loaded.</summary>
+    private static void LogPlan(ILogger logger, string how, CachePlan cache)
     {
         MemoryPlan plan = cache.Plan;
-        logger.LogInformation("Loading {Folder}: {Summary}", folder, memory.Summary);
         logger.LogInformation(
-            "Memory: weights {Weights:F2} GiB, activations {Activations:F2} GiB, KV cache {Cache:F2} GiB ({Blocks} blocks, {Tokens} tokens, {Type}); "
+            "Memory as {How}: weights {Weights:F2} GiB, activations {Activations:F2} GiB, other {Other:F2} GiB, KV cache {Cache:F2} GiB ({Blocks} blocks, {Tokens} tokens, {Type}); "
             + "maximum concurrency for {Length} tokens per request: {Concurrency:F2}x",
-            Gib(memory.WeightBytes), Gib(plan.Budget.ActivationBytes), Gib(plan.CacheBytes), plan.BlockCount, plan.CacheTokens,
+            how, Gib(plan.Budget.WeightBytes), Gib(plan.Budget.ActivationBytes), Gib(plan.Budget.OtherBytes), Gib(plan.CacheBytes), plan.BlockCount, plan.CacheTokens,
             cache.Shape.Type.DisplayName(), plan.Budget.MaxModelLen, plan.MaxConcurrency);
     }
 
