@@ -5,7 +5,7 @@ namespace Quire.Models;
 
 /// <summary>
 /// The activation buffers of a model, allocated once for the largest step. The projections of attention and of the feed-forward block
-/// are never alive together and share one buffer.
+/// are never alive together and share one buffer, and logits, which come when both are done, lie in it too where they fit.
 /// </summary>
 public sealed class DecoderWorkspace
 {
@@ -32,7 +32,9 @@ public sealed class DecoderWorkspace
         _hidden = backend.Allocate(type, maxTokens, spec.HiddenSize);
         _scratch = backend.Allocate(type, maxTokens + 1, ScratchColumns(spec, type));
         _gathered = backend.Allocate(type, maxLogitRows, spec.HiddenSize);
-        _logits = backend.Allocate(DType.F32, maxLogitRows, spec.VocabularySize);
+        _logits = LogitsInScratch(spec, type, maxTokens, maxLogitRows)
+            ? new Tensor(_scratch.Data, DType.F32, maxLogitRows, spec.VocabularySize)
+            : backend.Allocate(DType.F32, maxLogitRows, spec.VocabularySize);
         _projected = spec.EmbeddingSize is { } size ? backend.Allocate(type, maxLogitRows, size) : default;
         (int experts, int perToken) = MostExperts(spec);
         if (experts > 0)
@@ -58,7 +60,7 @@ public sealed class DecoderWorkspace
             + (long)maxLogitRows * (spec.HiddenSize + (spec.EmbeddingSize ?? 0));
         (int experts, int perToken) = MostExperts(spec);
         return elements * activationType.SizeInBytes()
-            + (long)maxLogitRows * spec.VocabularySize * sizeof(float)
+            + (LogitsInScratch(spec, activationType, maxTokens, maxLogitRows) ? 0 : LogitBytes(spec, maxLogitRows))
             + maxTokens * (experts + 2L * perToken) * sizeof(float);
     }
 
@@ -124,6 +126,11 @@ public sealed class DecoderWorkspace
 
         return columns;
     }
+
+    private static long LogitBytes(DecoderSpec spec, int rows) => (long)rows * spec.VocabularySize * sizeof(float);
+
+    private static bool LogitsInScratch(DecoderSpec spec, DType type, int maxTokens, int maxLogitRows) =>
+        LogitBytes(spec, maxLogitRows) <= (long)maxTokens * ScratchColumns(spec, type) * type.SizeInBytes();
 
     /// <summary>The largest numbers of experts of any layer, and of experts for one token; 0 and 0 for a dense model.</summary>
     private static (int Experts, int PerToken) MostExperts(DecoderSpec spec)

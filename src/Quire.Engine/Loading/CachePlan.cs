@@ -18,11 +18,8 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
     /// </summary>
     private const long CpuDefaultBytes = 4 * GiB;
 
-    /// <summary>What the driver keeps for a process on a card: 480 to 520 MiB on an H100.</summary>
-    private const long ContextBytes = GiB / 2;
-
-    /// <summary>What warming up and recording steps take.</summary>
-    private const long WarmUpBytes = GiB / 4;
+    /// <summary>What compiled kernels, recorded steps and buffers between kernels take while warming up.</summary>
+    private const long WarmUpBytes = GiB / 2;
 
     /// <summary>Rows that go through the output head at once: more add memory for logits, not speed.</summary>
     private const int LogitRowsAtOnce = 64;
@@ -89,8 +86,8 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
     }
 
     /// <summary>
-    /// The plan again when the weights and buffers of the model are on the device: other memory is what is really gone, the driver's context, and a reserve
-    /// for what is made while warming up (compiled kernels, recorded steps, where split attention meets). On a CPU the first plan stays.
+    /// The plan again when the weights and buffers of the model are on the device: other memory is what is really gone beside them. The driver's context
+    /// is not counted, as in vLLM, but there is never planned for more than what is free, less what warming up takes. On a CPU the first plan stays.
     /// </summary>
     /// <param name="options">The options that the first plan was made from.</param>
     /// <param name="before">The device before anything was loaded.</param>
@@ -107,8 +104,10 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             return this;
         }
 
-        long beside = before.AvailableMemoryBytes - now.AvailableMemoryBytes - Plan.Budget.WeightBytes - Plan.Budget.ActivationBytes;
-        return Make(options, now, activationType, model, Math.Max(0, beside) + ContextBytes + WarmUpBytes);
+        MemoryBudget budget = Plan.Budget;
+        long beside = Math.Max(0, before.AvailableMemoryBytes - now.AvailableMemoryBytes - budget.WeightBytes - budget.ActivationBytes);
+        long left = Plan.RequestedBytes - budget.WeightBytes - budget.ActivationBytes - beside;
+        return Make(options, now, activationType, model, beside + Math.Max(0, left - (now.AvailableMemoryBytes - WarmUpBytes)));
     }
 
     /// <summary>The window that blocks are freed by; null where no sequence gets longer than it.</summary>

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.IO;
 using System.Security.Cryptography;
 using System.Threading;
@@ -62,7 +63,11 @@ internal static class EngineLoader
             cache = cache.AfterLoading(resolved, before, backend.Device, backend.ActivationType, memory);
             LogPlan(logger, "measured", cache);
             LoadedModel loaded = Assemble(folder, config, cache, memory, backend, model, texts, lora);
-            logger.LogInformation("Ready: {Free:F2} GiB of {Total:F2} GiB are free on {Device}", Gib(backend.Device.AvailableMemoryBytes), Gib(before.TotalMemoryBytes), before.Name);
+            long start = Stopwatch.GetTimestamp();
+            loaded.Runner.WarmUp(options.MaxNumSeqs, options.MaxNumBatchedTokens);
+            logger.LogInformation(
+                "Ready: warmed up in {Seconds:F1} s, {Free:F2} GiB of {Total:F2} GiB are free on {Device}",
+                Stopwatch.GetElapsedTime(start).TotalSeconds, Gib(backend.Device.AvailableMemoryBytes), Gib(before.TotalMemoryBytes), before.Name);
             return loaded;
         }
         catch (CheckpointException exception)
@@ -121,7 +126,6 @@ internal static class EngineLoader
         var runner = new ModelRunner(
             model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, options.MaxNumSeqs, lora?.Slots,
             enforceEager: options.Asked.Settings.GetFlag("enforce_eager") ?? false);
-        runner.WarmUp(options.MaxNumSeqs, options.MaxNumBatchedTokens);
         return new LoadedModel
         {
             Backend = backend,
