@@ -16,6 +16,9 @@ namespace Quire.Engine.Execution;
 /// </summary>
 internal sealed class ModelRunner
 {
+    /// <summary>Warming up tries every 32 rows up to here, then powers of two: more sizes make starts longer and steps no shorter.</summary>
+    private const int MaxCloseRows = 256;
+
     private readonly DecoderModel _model;
     private readonly IBackend _backend;
     private readonly BatchBuilder _batch;
@@ -139,8 +142,8 @@ internal sealed class ModelRunner
         {
             RunEmpty(Math.Min(tokens, maxTokens));
 
-            // Sizes of decode steps lie closer together, and so do their fastest ways.
-            for (int between = tokens + 32; between < Math.Min(2 * tokens, maxSequences + 1); between += 32)
+            // Sizes of decode steps lie closer together, and so do their fastest ways, as long as the weights take longer to read than to multiply.
+            for (int between = tokens + 32; between < Math.Min(2 * tokens, Math.Min(maxSequences, MaxCloseRows) + 1); between += 32)
             {
                 RunEmpty(between);
             }
