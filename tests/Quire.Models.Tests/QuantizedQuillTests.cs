@@ -16,7 +16,7 @@ public class QuantizedQuillTests
     /// <summary>
     /// The same where inputs are rounded. There the last bit of a sum decides whether an input falls to one side or the other, and a whole step
     /// of rounding follows. The same rule computed in another order of summation is 0.1 (W8A8) and 0.2 (FP8) apart in the mean of squares, single
-    /// logits up to 0.5, so no limit on a single logit can be tight; <see cref="RoundedMean"/> is what another rule of rounding breaks, and
+    /// logits up to 0.5, so no limit on a single logit can be tight; <see cref="RoundedMean"/> is what a grossly other rule (one scale for the matrix) breaks, and
     /// kernels are compared with the reference operation on equal inputs.
     /// </summary>
     private const double Rounded = 5e-2;
