@@ -14,10 +14,8 @@ namespace Quire.Cuda;
 internal sealed partial class CudaOps
 {
     private const int MaxColumns = 16;
-    private nint _partial;
-    private long _partialFloats;
-    private nint _arrivals;
-    private int _arrivalCount;
+    private DeviceScratch _partial;
+    private DeviceScratch _arrivals;
     private readonly Dictionary<nint, (TensorMap Keys, TensorMap Values)> _maps = [];
 
     public void PagedAttention(Tensor q, in KvCacheLayer cache, in AttentionBatch batch, in AttentionSpec spec, Tensor y)
@@ -64,7 +62,10 @@ internal sealed partial class CudaOps
     {
         int pairs = batch.Sequences * spec.KvHeads;
         int splits = DecodeAttention.Splits(pairs, batch.MaxContextLength, _device.MultiprocessorCount);
-        ReserveParts(pairs, (long)pairs * splits * columns * (spec.HeadDim + 2));
+
+        // Where split contexts meet, and how many of them have come.
+        nint partial = _partial.Reserve(_arena, (long)pairs * splits * columns * (spec.HeadDim + 2) * sizeof(float));
+        nint arrivals = _arrivals.Reserve(_arena, (long)pairs * sizeof(int));
         var arguments = new DecodeArguments
         {
             Q = q.Data,
@@ -74,8 +75,8 @@ internal sealed partial class CudaOps
             QueryStarts = batch.QueryStarts.Data,
             ContextLengths = batch.ContextLengths.Data,
             BlockTables = batch.BlockTables.Data,
-            Partial = _partial,
-            Arrivals = _arrivals,
+            Partial = partial,
+            Arrivals = arrivals,
             BlockStride = cache.BlockStride,
             BlockTableStride = batch.BlockTables.Stride,
             BlockSize = cache.Shape.BlockSize,
@@ -236,22 +237,6 @@ internal sealed partial class CudaOps
         };
         var config = new LaunchConfig(q.Rows, 32) { GridY = spec.Heads };
         LaunchHeavy(_kernels.GenericAttention, config, arguments);
-    }
-
-    /// <summary>Grows the buffers that split contexts meet in. Old ones stay alive: a captured graph may use them.</summary>
-    private void ReserveParts(int pairs, long floats)
-    {
-        if (floats > _partialFloats)
-        {
-            _partialFloats = Math.Max(floats, 2 * _partialFloats);
-            _partial = _arena.AllocateBytes(_partialFloats * sizeof(float));
-        }
-
-        if (pairs > _arrivalCount)
-        {
-            _arrivalCount = Math.Max(pairs, 2 * _arrivalCount);
-            _arrivals = _arena.AllocateBytes((long)_arrivalCount * sizeof(int));
-        }
     }
 
     private static int Shift(int blockSize) => BitOperations.IsPow2(blockSize) ? BitOperations.Log2((uint)blockSize) : -1;

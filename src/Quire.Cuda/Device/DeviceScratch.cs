@@ -6,11 +6,12 @@ internal struct DeviceScratch
     private nint _address;
     private long _capacity;
 
+    /// <summary>Zero when it is new.</summary>
     public nint Reserve(DeviceArena arena, long bytes)
     {
         if (bytes > _capacity)
         {
-            _capacity = bytes;
+            _capacity = System.Math.Max(bytes, 2 * _capacity);
             _address = arena.AllocateBytes(_capacity);
         }
 
