@@ -28,6 +28,7 @@ internal static class CommandRouter
         ("bench latency", "The time of one batch.", () => new BenchLatencyCommand()),
         ("bench throughput", "Offline throughput.", () => new BenchThroughputCommand()),
         ("bench serve", "A running OpenAI-compatible server under load.", () => new BenchServeCommand()),
+        ("bench kernels", "The CPU's kernels beside the machine's limits.", () => new BenchKernelsCommand()),
         ("bench startup", "The time to the first token after a start.", () => new BenchStartupCommand()),
         ("bench accuracy", "Exact answers to the questions of an exam file.", () => new BenchAccuracyCommand()),
         ("convert", "Write a model folder as one GGUF file.", () => new ConvertCommand()),

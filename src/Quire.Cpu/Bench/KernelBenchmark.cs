@@ -84,6 +84,23 @@ public sealed class KernelBenchmark : IDisposable
 
     public CpuBackend Backend => _backend;
 
+    /// <summary>Refuses shapes whose weights, as drawn and as packed, do not fit into the memory that is free.</summary>
+    /// <exception cref="InsufficientMemoryException">They do not.</exception>
+    public static void CheckMemory(DecoderShape shape, DType weightType, int packedBits, BlockFormat? blocks)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        double perWeight = blocks is { } format ? (double)format.BlockBytes() / format.BlockLength() : packedBits > 0 ? packedBits / 8.0 : weightType.SizeInBytes();
+        double width = shape.HeadDim * (shape.Heads + 2.0 * shape.KvHeads) + shape.HeadDim * shape.Heads + 3.0 * shape.Inner;
+        double bytes = 2 * perWeight * shape.Hidden * (shape.Layers * width + shape.Vocabulary);
+        long free = HostMemoryInfo.Available(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        if (bytes > free)
+        {
+            throw new InsufficientMemoryException(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{shape.Name} with these weights takes {bytes / 1e9:F1} GB, {free / 1e9:F1} GB are free; --short measures a smaller model"));
+        }
+    }
+
     /// <summary>Bytes of all weights.</summary>
     public long WeightBytes
     {
