@@ -20,13 +20,18 @@ public sealed class PanelCheck(CpuOptions options, int seed)
     /// <summary>Layer type, shapes, and the greatest difference; ends with "ok" or "WRONG".</summary>
     public IEnumerable<string> Compare()
     {
-        foreach (string weights in new[] { "Q4_0", "Q8_0", "BF16" })
+        foreach (string weights in new[] { "Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "BF16" })
         {
             foreach ((int inputs, int outputs, int tokens) in new[]
             {
-                (32, 1, 1), (64, 16, 2), (96, 37, 3), (1056, 50, 4), (544, 17, 5), (2080, 33, 1), (2080, 33, 9), (256, 16, 131), (4096, 48, 70),
+                (32, 1, 1), (64, 16, 2), (96, 37, 3), (1056, 50, 4), (544, 17, 5), (2080, 33, 1), (2080, 33, 9), (256, 16, 131), (512, 37, 3), (4096, 48, 70),
             })
             {
+                if (weights.EndsWith('K') && inputs % 256 != 0)
+                {
+                    continue;
+                }
+
                 using var backend = new CpuBackend(options);
                 using var reference = new ReferenceBackend();
                 LinearSource source = Source(backend, weights, outputs, inputs);
@@ -58,7 +63,7 @@ public sealed class PanelCheck(CpuOptions options, int seed)
     {
         const int Inputs = 2048;
         const int Outputs = 2048;
-        foreach (string weights in new[] { "Q4_0", "Q8_0", "BF16" })
+        foreach (string weights in new[] { "Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "BF16" })
         {
             using var backend = new CpuBackend(options);
             var weight = (CpuLinear)backend.CreateLinear(Source(backend, weights, Outputs, Inputs));
@@ -114,13 +119,23 @@ public sealed class PanelCheck(CpuOptions options, int seed)
             return new LinearSource("layer", [new DensePart(new HostMatrix(matrix.Data, DType.BF16, outputs, inputs))]);
         }
 
-        BlockFormat format = weights == "Q4_0" ? BlockFormat.Q40 : BlockFormat.Q80;
+        (BlockFormat format, int[] places, double most) = weights switch
+        {
+            "Q4_0" => (BlockFormat.Q40, [0], 8.0),
+            "Q4_K" => (BlockFormat.Q4K, [0, 2], 63.0 * 15),
+            "Q5_K" => (BlockFormat.Q5K, [0, 2], 63.0 * 31),
+            "Q6_K" => (BlockFormat.Q6K, [208], 128.0 * 32),
+            _ => (BlockFormat.Q80, new[] { 0 }, 128.0),
+        };
         Tensor memory = backend.Allocate(DType.U8, 1, checked((int)(outputs * format.RowBytes(inputs))));
         Span<byte> bytes = memory.HostRow<byte>(0);
         _random.NextBytes(bytes);
         for (int block = 0; block < bytes.Length; block += format.BlockBytes())
         {
-            BinaryPrimitives.WriteHalfLittleEndian(bytes[block..], (Half)((2 * _random.NextDouble() - 1) / (weights == "Q4_0" ? 8 : 128)));
+            foreach (int place in places)
+            {
+                BinaryPrimitives.WriteHalfLittleEndian(bytes[(block + place)..], (Half)((2 * _random.NextDouble() - 1) / most));
+            }
         }
 
         return new LinearSource("layer", [new BlockPart(memory.Data, format, outputs, inputs)]);

@@ -6,7 +6,7 @@ using Quire.Tensors.Quantization;
 namespace Quire.Cpu.Kernels.Packed;
 
 /// <summary>
-/// Makes linear layers over rows of GGUF blocks. Where the processor multiplies integers, formats of one scale a block are packed for that;
+/// Makes linear layers over rows of GGUF blocks. Where the processor multiplies integers, formats that have kernels for it are packed for that;
 /// the others stay where they are.
 /// </summary>
 internal static unsafe class BlockLayers
@@ -15,9 +15,11 @@ internal static unsafe class BlockLayers
     /// <param name="memory">Where the table of parts is kept.</param>
     /// <param name="parts">Parts of one format.</param>
     /// <param name="bias">[1, out] F32, or none.</param>
-    public static CpuLinear Create(ICpuOps ops, HostMemory memory, List<BlockPart> parts, Tensor bias) => parts[0].Format switch
+    public static CpuLinear Create(ICpuOps ops, HostMemory memory, List<BlockPart> parts, Tensor bias) =>
+        ops.Panels?.Create(memory, parts, bias) ?? CreateInPlace(ops, memory, parts, bias);
+
+    private static CpuLinear CreateInPlace(ICpuOps ops, HostMemory memory, List<BlockPart> parts, Tensor bias) => parts[0].Format switch
     {
-        BlockFormat.Q40 or BlockFormat.Q80 when ops.Panels is { } panels => panels.Create(memory, parts, bias),
         BlockFormat.Q40 => Create<Q40Layout>(ops, memory, parts, bias),
         BlockFormat.Q41 => Create<Q41Layout>(ops, memory, parts, bias),
         BlockFormat.Q50 => Create<Q50Layout>(ops, memory, parts, bias),

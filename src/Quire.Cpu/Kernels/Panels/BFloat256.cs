@@ -27,6 +27,8 @@ internal readonly unsafe struct BFloat256 : IPanelKernel
         BlockRows = rows <= 2 ? rows : rows is 5 or 6 or 11 or 12 or > 48 ? 6 : 4,
     };
 
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
+
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
     {
         int inputs = operands.Groups * PanelLayout.GroupInputs;

@@ -27,6 +27,8 @@ internal readonly unsafe struct Eight256 : IPanelKernel
     public static PanelInput Input(int rows) =>
         rows <= 2 ? new() { Form = PanelInputForm.Bytes, BlockRows = rows } : new() { Form = PanelInputForm.Words, BlockRows = 4 };
 
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
+
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
     {
         int groups = operands.Groups;

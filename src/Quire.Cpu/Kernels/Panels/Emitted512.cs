@@ -12,6 +12,8 @@ internal readonly unsafe struct Four512 : IPanelKernel
 
     public static PanelInput Input(int rows) => Emitted512.Integers(rows);
 
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
+
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch) =>
         Emitted512.Multiply(in operands, PanelFormat.Integers4, 64, panel, block, blocks, sums);
 }
@@ -24,6 +26,8 @@ internal readonly unsafe struct Eight512 : IPanelKernel
     public static long ScratchBytes => 0;
 
     public static PanelInput Input(int rows) => Emitted512.Integers(rows);
+
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
 
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch) =>
         Emitted512.Multiply(in operands, PanelFormat.Unsigned8, 32, panel, block, blocks, sums);
@@ -38,6 +42,8 @@ internal readonly unsafe struct BFloat512 : IPanelKernel
 
     public static PanelInput Input(int rows) => new() { Form = PanelInputForm.Floats, BlockRows = Emitted512.BlockRows(rows) };
 
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
+
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch) =>
         Emitted512.Multiply(in operands, PanelFormat.BFloat16, PanelChunks.Groups, panel, block, blocks, sums);
 }
@@ -50,6 +56,8 @@ internal readonly unsafe struct BFloatPairs512 : IPanelKernel
     public static long ScratchBytes => 0;
 
     public static PanelInput Input(int rows) => new() { Form = PanelInputForm.BFloat16Pairs, BlockRows = Emitted512.BlockRows(rows) };
+
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
 
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch) =>
         Emitted512.Multiply(in operands, PanelFormat.BFloat16, PanelChunks.Groups, panel, block, blocks, sums);

@@ -25,6 +25,8 @@ internal readonly unsafe struct Four256 : IPanelKernel
 
     public static PanelInput Input(int rows) => new() { Form = PanelInputForm.Bytes, BlockRows = rows <= 2 ? rows : 4 };
 
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.Expand(Format, output, target);
+
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
     {
         int groups = operands.Groups;

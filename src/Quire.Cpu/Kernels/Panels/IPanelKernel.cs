@@ -27,6 +27,12 @@ internal unsafe interface IPanelKernel
     /// <param name="sums">[rows of the blocks, 16]: the sums, without bias.</param>
     /// <param name="scratch">Memory of this worker.</param>
     static abstract void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch);
+
+    /// <summary>The weights of an output as floats: the weight as an embedding.</summary>
+    /// <param name="weight">A weight of integers.</param>
+    /// <param name="output">The output.</param>
+    /// <param name="target">[inputs].</param>
+    static abstract void ExpandRow(ref readonly PanelRows weight, int output, float* target);
 }
 
 /// <summary>How float products are cut.</summary>

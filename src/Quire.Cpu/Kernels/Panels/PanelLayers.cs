@@ -10,22 +10,18 @@ namespace Quire.Cpu.Kernels.Panels;
 internal sealed class PanelLayers(EmittedKernels emitted)
 {
     /// <param name="memory">Where the packed weight is kept.</param>
-    /// <param name="parts">Parts in Q4_0, or in Q8_0.</param>
+    /// <param name="parts">Parts in one format.</param>
     /// <param name="bias">[1, out] F32, or none.</param>
-    public CpuLinear Create(HostMemory memory, List<BlockPart> parts, Tensor bias)
+    /// <returns>Null for formats without kernels.</returns>
+    public CpuLinear? Create(HostMemory memory, List<BlockPart> parts, Tensor bias) => parts[0].Format switch
     {
-        if (parts[0].Format == BlockFormat.Q40)
-        {
-            PanelWeight weight = IntegerPacker.Pack(memory, parts, PanelFormat.Integers4);
-            return emitted.Find(PanelFormat.Integers4) is { } fours
-                ? new PanelLinear<Four512>(weight, bias, fours)
-                : new PanelLinear<Four256>(weight, bias);
-        }
-
-        return emitted.Find(PanelFormat.Unsigned8) is { } eights
-            ? new PanelLinear<Eight512>(IntegerPacker.Pack(memory, parts, PanelFormat.Unsigned8), bias, eights)
-            : new PanelLinear<Eight256>(IntegerPacker.Pack(memory, parts, PanelFormat.Integers8), bias);
-    }
+        BlockFormat.Q40 => Fours(memory, parts, bias),
+        BlockFormat.Q80 => Eights(memory, parts, bias),
+        BlockFormat.Q4K => Blocks<Q4KQuants>(memory, parts, bias),
+        BlockFormat.Q5K => Blocks<Q5KQuants>(memory, parts, bias),
+        BlockFormat.Q6K => Blocks<Q6KQuants>(memory, parts, bias),
+        _ => null,
+    };
 
     /// <param name="memory">Where the packed weight is kept.</param>
     /// <param name="parts">[rows, in] BF16.</param>
@@ -37,4 +33,21 @@ internal sealed class PanelLayers(EmittedKernels emitted)
             : emitted.Extensions.BFloat16Products ? new PanelLinear<BFloatPairs512>(weight, bias, kernels)
             : new PanelLinear<BFloat512>(weight, bias, kernels);
     }
+
+    private static PanelLinear<Blocks256<TQuants>> Blocks<TQuants>(HostMemory memory, List<BlockPart> parts, Tensor bias)
+        where TQuants : struct, IBlockQuants =>
+        new(BlockPacker.Pack<TQuants>(memory, parts), bias);
+
+    private CpuLinear Fours(HostMemory memory, List<BlockPart> parts, Tensor bias)
+    {
+        PanelWeight weight = IntegerPacker.Pack(memory, parts, PanelFormat.Integers4);
+        return emitted.Find(PanelFormat.Integers4) is { } kernels
+            ? new PanelLinear<Four512>(weight, bias, kernels)
+            : new PanelLinear<Four256>(weight, bias);
+    }
+
+    private CpuLinear Eights(HostMemory memory, List<BlockPart> parts, Tensor bias) =>
+        emitted.Find(PanelFormat.Unsigned8) is { } eights
+            ? new PanelLinear<Eight512>(IntegerPacker.Pack(memory, parts, PanelFormat.Unsigned8), bias, eights)
+            : new PanelLinear<Eight256>(IntegerPacker.Pack(memory, parts, PanelFormat.Integers8), bias);
 }

@@ -36,7 +36,9 @@ internal static class PanelLayout
     /// <summary>Bytes of the values of one group of a panel, without scales.</summary>
     public static int GroupBytes(this PanelFormat format) => format switch
     {
-        PanelFormat.Integers4 => PanelOutputs * GroupInputs / 2,
+        PanelFormat.Integers4 or PanelFormat.Q4K => PanelOutputs * GroupInputs / 2,
+        PanelFormat.Q5K => PanelOutputs * GroupInputs / 8 * 5,
+        PanelFormat.Q6K => PanelOutputs * GroupInputs / 8 * 6,
         PanelFormat.BFloat16 => PanelOutputs * GroupInputs * 2,
         _ => PanelOutputs * GroupInputs,
     };
@@ -46,6 +48,7 @@ internal static class PanelLayout
     {
         PanelFormat.Integers4 => 8,
         PanelFormat.Unsigned8 => 128,
+        PanelFormat.Q6K => 32,
         _ => 0,
     };
 }
@@ -64,6 +67,15 @@ internal enum PanelFormat
 
     /// <summary>Pairs of BF16.</summary>
     BFloat16,
+
+    /// <summary>Blocks of eight groups of 4 bits, as <see cref="IBlockQuants"/> says.</summary>
+    Q4K,
+
+    /// <summary>The same with 5 bits.</summary>
+    Q5K,
+
+    /// <summary>The same with 6 bits.</summary>
+    Q6K,
 }
 
 /// <summary>How rows of x lie for a kernel: in blocks of rows, within which the same inputs of each row are adjacent.</summary>

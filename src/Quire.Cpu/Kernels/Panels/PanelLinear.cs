@@ -32,7 +32,8 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
 
     public override bool KeepsSource => false;
 
-    public override string KernelName => typeof(TKernel).Name;
+    public override string KernelName =>
+        typeof(TKernel).IsGenericType ? typeof(TKernel).GetGenericArguments()[0].Name : typeof(TKernel).Name;
 
     public override bool RoundsInputs => _weight.Format != PanelFormat.BFloat16;
 
@@ -57,6 +58,7 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
                 Code = _code is null ? 0 : _code[Emit.EmittedKernels.IndexOf(input.BlockRows)],
                 Bias = _bias,
                 Groups = _weight.Groups,
+                BlockGroups = _weight.BlockGroups,
                 OutFeatures = OutFeatures,
                 X = input,
                 Rows = x.Rows,
@@ -73,18 +75,21 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
 
     public void Expand(CpuRuntime runtime, Tensor rows, float scale, Tensor y)
     {
-        Debug.Assert(y.Columns == InFeatures && _weight.Scales != null);
-        var job = new RowJob<PanelRowKernel>
+        Debug.Assert(y.Columns == InFeatures && RoundsInputs);
+        var job = new RowJob<PanelRowKernel<TKernel>>
         {
             Kernel = new()
             {
-                Values = _weight.Values,
-                Scales = _weight.Scales,
-                Format = _weight.Format,
-                Groups = _weight.Groups,
+                Weight = new()
+                {
+                    Values = _weight.Values,
+                    Scales = _weight.Scales,
+                    Groups = _weight.Groups,
+                    BlockGroups = _weight.BlockGroups,
+                    Columns = InFeatures,
+                },
                 Ids = (int*)rows.Data,
                 Y = new FloatRows(y),
-                Columns = InFeatures,
                 Scale = scale,
             },
         };
@@ -99,9 +104,10 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
         int blocks = (x.Rows + input.BlockRows - 1) / input.BlockRows;
         long values = (long)input.BlockBytes * blocks;
         long parameters = input.HasScales ? (long)blocks * input.BlockRows * input.Groups : 0;
-        input.Values = runtime.Arranged.Reserve(1, values + parameters * (sizeof(float) + sizeof(int)), out _);
+        input.Values = runtime.Arranged.Reserve(1, values + parameters * (2 * sizeof(float) + 2 * sizeof(int)), out _);
         input.Scales = (float*)(input.Values + values);
-        input.Offsets = (int*)(input.Scales + parameters);
+        input.Sums = input.Scales + parameters;
+        input.Offsets = (int*)(input.Sums + parameters);
         int piece = Math.Max(1, LinearPlan.ArrangedRows(InFeatures) / input.BlockRows);
         var from = new FloatRows(x);
         if (input.HasScales)
@@ -119,45 +125,5 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
         }
 
         return input;
-    }
-}
-
-/// <summary>Expands rows of a packed weight of integers to floats: the weight as an embedding.</summary>
-internal unsafe struct PanelRowKernel : IRowKernel<PanelRowKernel>
-{
-    public byte* Values;
-    public ushort* Scales;
-    public PanelFormat Format;
-    public int Groups;
-    public int* Ids;
-    public FloatRows Y;
-    public int Columns;
-    public float Scale;
-
-    public static void Apply(ref readonly PanelRowKernel arguments, int row)
-    {
-        int panel = arguments.Ids[row] / PanelLayout.PanelOutputs;
-        int lane = arguments.Ids[row] % PanelLayout.PanelOutputs;
-        int zeroPoint = arguments.Format.ZeroPoint();
-        float* target = arguments.Y[row];
-        for (int group = 0; group < arguments.Groups; group++)
-        {
-            nint index = (nint)panel * arguments.Groups + group;
-            byte* values = arguments.Values + index * arguments.Format.GroupBytes() + lane * PanelLayout.QuadInputs;
-            float scale = BlockSpans.Half((byte*)(arguments.Scales + index * PanelLayout.PanelOutputs + lane));
-            int count = Math.Min(PanelLayout.GroupInputs, arguments.Columns - group * PanelLayout.GroupInputs);
-            for (int i = 0; i < count; i++, target++)
-            {
-                int quad = i / PanelLayout.QuadInputs;
-                int place = i % PanelLayout.QuadInputs;
-                int value = arguments.Format switch
-                {
-                    PanelFormat.Integers4 => (values[quad % 4 * 64 + place] >> (quad / 4 * 4)) & 15,
-                    PanelFormat.Integers8 => (sbyte)values[quad * 64 + place],
-                    _ => values[quad * 64 + place],
-                };
-                *target = arguments.Scale * (scale * (value - zeroPoint));
-            }
-        }
     }
 }

@@ -15,6 +15,9 @@ internal unsafe struct PanelOperands
     /// <summary>[out] or null.</summary>
     public float* Bias;
     public int Groups;
+
+    /// <summary>Groups in a block of weights, of formats that have blocks.</summary>
+    public int BlockGroups;
     public int OutFeatures;
     public PanelInput X;
 
@@ -42,6 +45,15 @@ internal unsafe struct PanelInput
     public int* Offsets;
 
     public bool WholeOffsets;
+
+    /// <summary>Whether there are offsets for each half of a group: [blocks, groups, 2, rows of a block].</summary>
+    public bool HasHalfOffsets;
+
+    /// <summary>Whether there are <see cref="Sums"/>.</summary>
+    public bool HasSums;
+
+    /// <summary>For weights with minima: [blocks, groups, rows of a block], what the rounded inputs of a group stand for, added up.</summary>
+    public float* Sums;
 
     /// <summary>Rows in a block.</summary>
     public int BlockRows;

@@ -15,6 +15,9 @@ internal sealed unsafe class PanelWeight
     /// <summary>F16, [panels, groups, 16]; null for formats without scales.</summary>
     public ushort* Scales { get; init; }
 
+    /// <summary>Groups in a block of weights, of formats that have blocks: then scales are among the values.</summary>
+    public int BlockGroups { get; init; } = 1;
+
     /// <summary>Bytes read to multiply one row, without padding.</summary>
     public required long SizeInBytes { get; init; }
 

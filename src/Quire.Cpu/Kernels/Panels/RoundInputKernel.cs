@@ -81,7 +81,7 @@ internal unsafe struct RoundInputKernel : IRowKernel<RoundInputKernel>
             // Packing works within halves of 128 bits, which leaves the quads in the order 0, 2, 4, 6, 1, 3, 5, 7.
             Vector256<sbyte> bytes = Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(i, j), Avx2.PackSignedSaturate(k, l));
             Vector256<int> ordered = Avx2.PermuteVar8x32(bytes.AsInt32(), Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7));
-            target.Offsets[index] = Offsets(bytes, arguments.ZeroPoint, target.WholeOffsets);
+            StoreOffsets(in arguments, ordered.AsSByte(), index, scale);
             uint* narrow = (uint*)values + (nint)group * PanelLayout.GroupQuads * blockRows + r;
             if (blockRows == 1)
             {
@@ -122,17 +122,36 @@ internal unsafe struct RoundInputKernel : IRowKernel<RoundInputKernel>
         target[stride] = pairs.GetUpper().ToScalar();
     }
 
+    /// <summary>Offsets of a group or of its halves, and what its integers stand for, added up.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Offsets(Vector256<sbyte> values, int zeroPoint, bool whole)
+    private static void StoreOffsets(ref readonly RoundInputKernel arguments, Vector256<sbyte> values, nint index, float scale)
     {
         Vector256<short> pairs = Avx2.MultiplyAddAdjacent(Vector256.Create((byte)1), values);
+        pairs += Avx2.Shuffle(pairs.AsInt32(), 0b_01_00_11_10).AsInt16();
+        pairs += Avx2.Shuffle(pairs.AsInt32(), 0b_10_11_00_01).AsInt16();
         Vector128<short> sums = pairs.GetLower() + pairs.GetUpper();
-        sums += Sse2.Shuffle(sums.AsInt32(), 0b_01_00_11_10).AsInt16();
-        sums += Sse2.Shuffle(sums.AsInt32(), 0b_10_11_00_01).AsInt16();
-        return whole
-            ? -zeroPoint * (sums.ToScalar() + sums.GetElement(1))
-            : (sums * Vector128.Create((short)-zeroPoint)).AsInt32().ToScalar();
+        PanelInput target = arguments.Target;
+        if (target.HasSums)
+        {
+            target.Sums[index] = scale * (sums.ToScalar() + sums.GetElement(1));
+        }
+
+        if (target.HasHalfOffsets)
+        {
+            int row = (int)(index % target.BlockRows);
+            int* offsets = target.Offsets + 2 * (index - row) + row;
+            offsets[0] = Offset(pairs.GetLower(), arguments.ZeroPoint, target.WholeOffsets);
+            offsets[target.BlockRows] = Offset(pairs.GetUpper(), arguments.ZeroPoint, target.WholeOffsets);
+            return;
+        }
+
+        target.Offsets[index] = Offset(sums, arguments.ZeroPoint, target.WholeOffsets);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Offset(Vector128<short> sums, int zeroPoint, bool whole) => whole
+        ? -zeroPoint * (sums.ToScalar() + sums.GetElement(1))
+        : (sums * Vector128.Create((short)-zeroPoint)).AsInt32().ToScalar();
 
     private static void Clear(ref readonly RoundInputKernel arguments, int block, int r)
     {
@@ -149,6 +168,14 @@ internal unsafe struct RoundInputKernel : IRowKernel<RoundInputKernel>
         {
             nint index = ((nint)block * target.Groups + group) * blockRows + r;
             target.Scales[index] = 0;
+            target.Sums[index] = 0;
+            if (target.HasHalfOffsets)
+            {
+                target.Offsets[2 * (index - r) + r] = 0;
+                target.Offsets[2 * (index - r) + target.BlockRows + r] = 0;
+                continue;
+            }
+
             target.Offsets[index] = 0;
         }
     }
