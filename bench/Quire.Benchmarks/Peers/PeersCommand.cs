@@ -13,7 +13,7 @@ namespace Quire.Benchmarks.Peers;
 internal static class PeersCommand
 {
     private const string Usage = """
-        usage: Quire.Benchmarks peers NODE_FOLDER SCRATCH_FOLDER [--formats q8_0,q4_0,bf16] [--shape llama-1.1b|llama-160m] [--model FILE.gguf]
+        usage: Quire.Benchmarks peers NODE_FOLDER SCRATCH_FOLDER [--formats q8_0,q4_0,q4_k_m,q5_k_m,q6_k,bf16,...] [--shape llama-1.1b|llama-160m] [--model FILE.gguf]
                    [--scenarios prefill,decode,batch8,batch32,start,memory,prefix] [--rounds 5] [--threads 2]
         NODE_FOLDER holds node_modules/node-llama-cpp; "-" measures Quire alone. --model takes a file instead of random weights.
         """;

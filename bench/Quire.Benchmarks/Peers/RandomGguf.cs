@@ -29,11 +29,51 @@ internal static class RandomGguf
         ["f32"] = (0, 1, 4),
         ["f16"] = (1, 1, 2),
         ["q4_0"] = (2, 32, 18),
+        ["q4_1"] = (3, 32, 20),
+        ["q5_0"] = (6, 32, 22),
+        ["q5_1"] = (7, 32, 24),
         ["q8_0"] = (8, 32, 34),
+        ["q4_k"] = (12, 256, 144),
+        ["q5_k"] = (13, 256, 176),
+        ["q6_k"] = (14, 256, 210),
         ["bf16"] = (30, 1, 2),
     };
 
-    public static bool Knows(string format) => Formats.ContainsKey(format);
+    /// <summary>The mixtures that llama.cpp makes: most matrices, and those that get more bits.</summary>
+    private static readonly Dictionary<string, (string Most, string Fine)> Mixtures = new()
+    {
+        ["q4_k_m"] = ("q4_k", "q6_k"),
+        ["q5_k_m"] = ("q5_k", "q6_k"),
+    };
+
+    public static bool Knows(string format) => Formats.ContainsKey(format) || Mixtures.ContainsKey(format);
+
+    /// <summary>
+    /// In a mixture the output head and half of the values' and the last matrices of the layers have more bits: those of the first and the last
+    /// eighth of the layers and every third between.
+    /// </summary>
+    private static string FormatOf(string name, string format, int layers)
+    {
+        if (!Mixtures.TryGetValue(format, out (string Most, string Fine) mixture))
+        {
+            return format;
+        }
+
+        if (name == "output.weight")
+        {
+            return mixture.Fine;
+        }
+
+        string[] words = name.Split('.');
+        if (words[0] != "blk" || words[2] is not ("attn_v" or "ffn_down"))
+        {
+            return mixture.Most;
+        }
+
+        int layer = int.Parse(words[1], System.Globalization.CultureInfo.InvariantCulture);
+        int eighth = layers / 8;
+        return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2 ? mixture.Fine : mixture.Most;
+    }
 
     /// <summary>Writes the file unless it is there.</summary>
     public static void Make(string path, string shapeName, string format)
@@ -85,9 +125,10 @@ internal static class RandomGguf
                 writer.Write((ulong)rows);
             }
 
-            writer.Write(Formats[rows == 0 ? "f32" : format].Id);
+            string type = FormatOf(name, format, layers);
+            writer.Write(Formats[rows == 0 ? "f32" : type].Id);
             writer.Write((ulong)offset);
-            offset += Padded(SizeOf(rows, columns, format));
+            offset += Padded(SizeOf(rows, columns, type));
         }
 
         string unfinished = path + ".part";
@@ -97,10 +138,11 @@ internal static class RandomGguf
             header.CopyTo(file);
             file.Position = Padded(file.Position);
             var random = new Random(0);
-            foreach ((string _, int rows, int columns) in tensors)
+            foreach ((string name, int rows, int columns) in tensors)
             {
-                long end = file.Position + Padded(SizeOf(rows, columns, format));
-                WriteTensor(file, rows, columns, format, random);
+                string type = FormatOf(name, format, layers);
+                long end = file.Position + Padded(SizeOf(rows, columns, type));
+                WriteTensor(file, rows, columns, type, random);
                 file.Position = end;
             }
 
@@ -194,7 +236,7 @@ internal static class RandomGguf
     /// <summary>Values between about −0.04 and 0.04.</summary>
     private static void Fill(Span<byte> row, string format, Random random)
     {
-        (uint _, int values, int bytes) = Formats[format];
+        int bytes = Formats[format].Bytes;
         random.NextBytes(row);
         for (int i = 0; i < row.Length; i += bytes)
         {
@@ -210,8 +252,20 @@ internal static class RandomGguf
                 case "bf16":
                     BinaryPrimitives.WriteUInt16LittleEndian(block, (ushort)(BitConverter.SingleToUInt32Bits((random.NextSingle() - 0.5f) * 0.08f) >> 16));
                     break;
+                case "q6_k":
+                    BinaryPrimitives.WriteHalfLittleEndian(block[208..], (Half)1e-5f);
+                    break;
+                case "q4_k" or "q5_k":
+                    // Six bits of scale times the quant, less six bits of minimum: about even around zero.
+                    BinaryPrimitives.WriteHalfLittleEndian(block, (Half)(format == "q5_k" ? 6e-5f : 1.2e-4f));
+                    BinaryPrimitives.WriteHalfLittleEndian(block[2..], (Half)9e-4f);
+                    break;
+                case "q4_1" or "q5_1":
+                    BinaryPrimitives.WriteHalfLittleEndian(block, (Half)(format == "q5_1" ? 0.0025f : 0.005f));
+                    BinaryPrimitives.WriteHalfLittleEndian(block[2..], (Half)(-0.0375f));
+                    break;
                 default:
-                    BinaryPrimitives.WriteHalfLittleEndian(block, (Half)(values == 32 && bytes == 34 ? 0.0003f : 0.005f));
+                    BinaryPrimitives.WriteHalfLittleEndian(block, (Half)(bytes == 34 ? 0.0003f : format == "q5_0" ? 0.0025f : 0.005f));
                     break;
             }
         }
