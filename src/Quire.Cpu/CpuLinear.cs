@@ -18,7 +18,8 @@ internal abstract class CpuLinear(int outFeatures, int inFeatures) : LinearWeigh
     public virtual string KernelName => GetType().Name.Split('`')[0];
 
     /// <summary>
-    /// True when inputs are rounded as <see cref="Quire.Tensors.Reference.IntegerActivations"/> says, which the format of the weights does not ask for.
+    /// The bits that inputs are rounded to as <see cref="Quire.Tensors.Reference.IntegerActivations"/> says, which the format of the weights does not
+    /// ask for: 8 or 16; 0 where they are not.
     /// </summary>
-    public virtual bool RoundsInputs => false;
+    public virtual int InputBits => 0;
 }

@@ -116,7 +116,7 @@ public unsafe class BlockPanelTests
 
         HostMatrix bias = KernelWorld.Matrix(world.Numbers(1, outputs));
         var weight = (CpuLinear)world.Cpu.CreateLinear(new LinearSource("layer", parts, [bias]));
-        if (!weight.RoundsInputs)
+        if (weight.InputBits == 0)
         {
             // A tier without integer kernels multiplies floats, as the tests of blocks check.
             return;

@@ -116,7 +116,7 @@ public unsafe class IntegerLinearTests
     {
         HostMatrix bias = KernelWorld.Matrix(world.Numbers(1, part.OutFeatures));
         var weight = (CpuLinear)world.Cpu.CreateLinear(new LinearSource("layer", [part], [bias]));
-        if (!weight.RoundsInputs)
+        if (weight.InputBits == 0)
         {
             // A tier without integer kernels multiplies floats, as the tests of blocks check.
             return;

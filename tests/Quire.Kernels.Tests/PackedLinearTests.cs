@@ -104,7 +104,7 @@ public class PackedLinearTests
         using var world = new KernelWorld();
         LinearWeight weight = world.Cpu.CreateLinear(new LinearSource(
             "gate|up", [PackedParts.Affine(world, 48, 256, 4, 128), PackedParts.Affine(world, 48, 256, 4, 128)]));
-        Assert.Equal("PackedLinear`3", weight.GetType().Name);
+        Assert.DoesNotContain("Stacked", weight.GetType().Name);
 
         // Half a byte a weight and two bytes a scale.
         Assert.Equal(96 * (128 + 2 * 2), weight.SizeInBytes);
@@ -205,9 +205,12 @@ public class PackedLinearTests
         world.Reference.Ops.Linear(x, reference, expected);
         world.Reference.Ops.Linear(rounded, reference, ofRounded);
         int output = 0;
+        bool wide = false;
         foreach (LinearPart part in parts)
         {
-            if (((CpuLinear)world.Cpu.CreateLinear(new LinearSource("part", [part]))).RoundsInputs)
+            int bits = ((CpuLinear)world.Cpu.CreateLinear(new LinearSource("part", [part]))).InputBits;
+            wide |= bits == 16;
+            if (bits == 8)
             {
                 for (int row = 0; row < tokens; row++)
                 {
@@ -219,7 +222,9 @@ public class PackedLinearTests
         }
 
         world.Cpu.Ops.Linear(x, world.Cpu.CreateLinear(source), y);
-        world.AssertClose(expected, y, 4e-6 * Math.Sqrt(inputs));
+
+        // Inputs of 16 bits are off by up to 1.5e-5; what exactly becomes of them AffinePanelTests holds.
+        world.AssertClose(expected, y, (wide ? 2e-5 : 4e-6) * Math.Sqrt(inputs));
     }
 
     /// <summary>x as layers that multiply integers round it.</summary>

@@ -15,12 +15,14 @@ namespace Quire.Cpu.Bench;
 /// </summary>
 public sealed class PanelCheck(CpuOptions options, int seed)
 {
+    private static readonly string[] Formats = ["Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
+
     private readonly Random _random = new(seed);
 
     /// <summary>Layer type, shapes, and the greatest difference; ends with "ok" or "WRONG".</summary>
     public IEnumerable<string> Compare()
     {
-        foreach (string weights in new[] { "Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "BF16" })
+        foreach (string weights in Formats)
         {
             foreach ((int inputs, int outputs, int tokens) in new[]
             {
@@ -40,7 +42,7 @@ public sealed class PanelCheck(CpuOptions options, int seed)
                 Tensor expected = backend.Allocate(DType.F32, tokens, outputs);
                 var weight = (CpuLinear)backend.CreateLinear(source);
                 backend.Ops.Linear(x, weight, y);
-                if (weight.RoundsInputs)
+                if (weight.InputBits == 8)
                 {
                     for (int row = 0; row < tokens; row++)
                     {
@@ -50,7 +52,12 @@ public sealed class PanelCheck(CpuOptions options, int seed)
 
                 reference.Ops.Linear(x, reference.CreateLinear(source), expected);
                 double worst = Worst(expected, y);
-                double limit = weight.RoundsInputs ? 2e-6 * Math.Sqrt(inputs) : 4e-3 * Math.Sqrt(inputs);
+                double limit = Math.Sqrt(inputs) * weight.InputBits switch
+                {
+                    8 => 2e-6,
+                    16 => 2e-5,
+                    _ => 4e-3,
+                };
                 yield return string.Create(
                     CultureInfo.InvariantCulture,
                     $"{weight.KernelName,-16} [{outputs}, {inputs}] x {tokens}: {worst:E1} {(worst <= limit ? "ok" : "WRONG")}");
@@ -63,7 +70,7 @@ public sealed class PanelCheck(CpuOptions options, int seed)
     {
         const int Inputs = 2048;
         const int Outputs = 2048;
-        foreach (string weights in new[] { "Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "BF16" })
+        foreach (string weights in Formats)
         {
             using var backend = new CpuBackend(options);
             var weight = (CpuLinear)backend.CreateLinear(Source(backend, weights, Outputs, Inputs));
@@ -119,6 +126,11 @@ public sealed class PanelCheck(CpuOptions options, int seed)
             return new LinearSource("layer", [new DensePart(new HostMatrix(matrix.Data, DType.BF16, outputs, inputs))]);
         }
 
+        if (weights.StartsWith("int", StringComparison.Ordinal))
+        {
+            return new LinearSource("layer", [Integers(backend, weights == "int4" ? 4 : 8, outputs, inputs)]);
+        }
+
         (BlockFormat format, int[] places, double most) = weights switch
         {
             "Q4_0" => (BlockFormat.Q40, [0], 8.0),
@@ -139,6 +151,36 @@ public sealed class PanelCheck(CpuOptions options, int seed)
         }
 
         return new LinearSource("layer", [new BlockPart(memory.Data, format, outputs, inputs)]);
+    }
+
+    /// <summary>Groups of 128 with zero points.</summary>
+    private GroupAffinePart Integers(CpuBackend backend, int bits, int outputs, int inputs)
+    {
+        const int GroupSize = 128;
+        int groups = (inputs + GroupSize - 1) / GroupSize;
+        Tensor scales = Numbers(backend, outputs, groups);
+        for (int row = 0; row < outputs; row++)
+        {
+            foreach (ref float scale in scales.HostRow<float>(row))
+            {
+                scale /= 1 << bits;
+            }
+        }
+
+        return new GroupAffinePart(
+            Random(backend, bits, outputs, inputs),
+            new HostMatrix(scales.Data, DType.F32, outputs, groups),
+            ScalesByGroup: false,
+            Random(backend, bits, outputs, groups),
+            GroupSize);
+    }
+
+    private PackedIntegers Random(CpuBackend backend, int bits, int outputs, int columns)
+    {
+        var integers = new PackedIntegers(0, bits, IntegerOrder.RowsOfColumns, outputs, columns);
+        Tensor memory = backend.Allocate(DType.U8, 1, checked((int)integers.SizeInBytes));
+        _random.NextBytes(memory.HostRow<byte>(0));
+        return integers with { Words = memory.Data };
     }
 
     private Tensor Numbers(CpuBackend backend, int rows, int columns)

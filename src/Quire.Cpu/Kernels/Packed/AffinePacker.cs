@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Threading.Tasks;
+using Quire.Cpu.Kernels.Panels;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 using Quire.Tensors.Reference;
@@ -28,6 +29,7 @@ internal static unsafe class AffinePacker
     /// <param name="bias">[1, out] F32, or none.</param>
     public static CpuLinear Create(ICpuOps ops, HostMemory memory, IReadOnlyList<GroupAffinePart> parts, Tensor bias) => parts[0].Values.Bits switch
     {
+        4 or 8 when ops.Panels is not null && PanelLayers.Create(memory, parts, HasZeros(parts), bias) is { } panels => panels,
         4 => Create<Integers4>(ops, memory, parts, bias),
         8 => Create<Integers8>(ops, memory, parts, bias),
         _ => throw new NotSupportedException($"weights of {parts[0].Values.Bits} bits are not supported on the CPU; 4 and 8 are"),
@@ -59,16 +61,28 @@ internal static unsafe class AffinePacker
         return false;
     }
 
+    private static bool HasZeros(IReadOnlyList<GroupAffinePart> parts)
+    {
+        foreach (GroupAffinePart part in parts)
+        {
+            if (HasZeros(part))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static CpuLinear Create<TBits>(ICpuOps ops, HostMemory memory, IReadOnlyList<GroupAffinePart> parts, Tensor bias)
         where TBits : struct, IIntegerBlock
     {
         ColumnOrder order = ColumnOrder.Of(parts[0]);
         int outFeatures = 0;
-        bool hasZeros = false;
+        bool hasZeros = HasZeros(parts);
         foreach (GroupAffinePart part in parts)
         {
             outFeatures = checked(outFeatures + part.OutFeatures);
-            hasZeros |= HasZeros(part);
         }
 
         int inFeatures = parts[0].InFeatures;

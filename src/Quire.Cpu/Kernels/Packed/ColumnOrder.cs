@@ -35,13 +35,15 @@ internal sealed class ColumnOrder
     public int[] Groups { get; }
 
     /// <summary>The order for a part.</summary>
-    public static ColumnOrder Of(GroupAffinePart part) => Of(part.InFeatures, part.Groups, part.Group);
+    public static ColumnOrder Of(GroupAffinePart part, int spanColumns = SpanColumns) =>
+        Of(part.InFeatures, part.Groups, part.Group, spanColumns);
 
     /// <summary>The order for so many inputs.</summary>
     /// <param name="inFeatures">Inputs.</param>
     /// <param name="groupCount">Groups.</param>
     /// <param name="groupOf">The group of an input.</param>
-    public static ColumnOrder Of(int inFeatures, int groupCount, Func<int, int> groupOf)
+    /// <param name="spanColumns">Columns that a group is padded to a multiple of.</param>
+    public static ColumnOrder Of(int inFeatures, int groupCount, Func<int, int> groupOf, int spanColumns = SpanColumns)
     {
         var inputs = new List<int>[groupCount];
         for (int input = 0; input < inFeatures; input++)
@@ -60,8 +62,8 @@ internal sealed class ColumnOrder
             }
 
             source.AddRange(members);
-            Pad(source, SpanColumns);
-            while (groupOfSpan.Count < source.Count / SpanColumns)
+            Pad(source, spanColumns);
+            while (groupOfSpan.Count < source.Count / spanColumns)
             {
                 groupOfSpan.Add(checked((ushort)groups.Count));
             }
@@ -70,7 +72,7 @@ internal sealed class ColumnOrder
         }
 
         Pad(source, PackedInput.BlockColumns);
-        while (groupOfSpan.Count < source.Count / SpanColumns)
+        while (groupOfSpan.Count < source.Count / spanColumns)
         {
             groupOfSpan.Add(groupOfSpan[^1]);
         }

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Quire.Cpu.Emit;
+using Quire.Cpu.Kernels.Packed;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 
@@ -22,6 +23,24 @@ internal sealed class PanelLayers(EmittedKernels emitted)
         BlockFormat.Q6K => Blocks<Q6KQuants>(memory, parts, bias),
         _ => null,
     };
+
+    /// <param name="memory">Where the packed weight is kept.</param>
+    /// <param name="parts">Parts that match.</param>
+    /// <param name="hasZeros">Whether zero points differ from half of the range anywhere.</param>
+    /// <param name="bias">[1, out] F32, or none.</param>
+    /// <returns>Null where there is no kernel, or no gain.</returns>
+    public static CpuLinear? Create(HostMemory memory, IReadOnlyList<GroupAffinePart> parts, bool hasZeros, Tensor bias)
+    {
+        if (AffinePanels.Order(parts[0]) is not { } order)
+        {
+            return null;
+        }
+
+        PackedInput input = order.Input(memory, parts[0].InFeatures, parts[0].Activations);
+        return parts[0].Values.Bits == 4
+            ? new PanelLinear<Affine256<AffineFours>>(AffinePanels.Pack<AffineFours>(memory, parts, order, hasZeros), bias, null, input)
+            : new PanelLinear<Affine256<AffineEights>>(AffinePanels.Pack<AffineEights>(memory, parts, order, hasZeros), bias, null, input);
+    }
 
     /// <param name="memory">Where the packed weight is kept.</param>
     /// <param name="parts">[rows, in] BF16.</param>

@@ -36,7 +36,7 @@ internal static class PanelLayout
     /// <summary>Bytes of the values of one group of a panel, without scales.</summary>
     public static int GroupBytes(this PanelFormat format) => format switch
     {
-        PanelFormat.Integers4 or PanelFormat.Q4K => PanelOutputs * GroupInputs / 2,
+        PanelFormat.Integers4 or PanelFormat.Affine4 or PanelFormat.Q4K => PanelOutputs * GroupInputs / 2,
         PanelFormat.Q5K => PanelOutputs * GroupInputs / 8 * 5,
         PanelFormat.Q6K => PanelOutputs * GroupInputs / 8 * 6,
         PanelFormat.BFloat16 => PanelOutputs * GroupInputs * 2,
@@ -76,6 +76,12 @@ internal enum PanelFormat
 
     /// <summary>The same with 6 bits.</summary>
     Q6K,
+
+    /// <summary>Four bits as in <see cref="Integers4"/>, with scales and zero points of their own for groups of a checkpoint.</summary>
+    Affine4,
+
+    /// <summary>The same with bytes, as in <see cref="Integers8"/>.</summary>
+    Affine8,
 }
 
 /// <summary>How rows of x lie for a kernel: in blocks of rows, within which the same inputs of each row are adjacent.</summary>
@@ -86,6 +92,9 @@ internal enum PanelInputForm
 
     /// <summary>[groups, 8 quads, rows] of four 16-bit integers in the order 0, 2, 1, 3.</summary>
     Words,
+
+    /// <summary>The same, of integers up to 32,767.</summary>
+    Wide,
 
     /// <summary>[inputs, rows] of floats.</summary>
     Floats,

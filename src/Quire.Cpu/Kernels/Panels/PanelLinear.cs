@@ -15,17 +15,20 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
     private readonly PanelWeight _weight;
     private readonly float* _bias;
     private readonly nint[]? _code;
+    private readonly PackedInput _input;
 
     /// <param name="weight">The weight, packed for the kernel.</param>
     /// <param name="bias">[1, out] F32, or none.</param>
     /// <param name="code">Of an assembled kernel what <see cref="Emit.EmittedKernels.Find"/> gave.</param>
-    public PanelLinear(PanelWeight weight, Tensor bias, nint[]? code = null)
+    /// <param name="input">How x is rounded and ordered before anything else.</param>
+    public PanelLinear(PanelWeight weight, Tensor bias, nint[]? code = null, PackedInput input = default)
         : base(weight.OutFeatures, weight.InFeatures)
     {
         Debug.Assert(weight.Format == TKernel.Format && (bias.IsNone || bias.Columns == weight.OutFeatures));
         _weight = weight;
         _bias = (float*)bias.Data;
         _code = code;
+        _input = input;
     }
 
     public override long SizeInBytes => _weight.SizeInBytes;
@@ -35,7 +38,12 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
     public override string KernelName =>
         typeof(TKernel).IsGenericType ? typeof(TKernel).GetGenericArguments()[0].Name : typeof(TKernel).Name;
 
-    public override bool RoundsInputs => _weight.Format != PanelFormat.BFloat16;
+    public override int InputBits => _weight.Format switch
+    {
+        PanelFormat.BFloat16 => 0,
+        PanelFormat.Affine4 or PanelFormat.Affine8 => 16,
+        _ => 8,
+    };
 
     public override void Multiply(CpuRuntime runtime, Tensor x, Tensor y)
     {
@@ -59,6 +67,10 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
                 Bias = _bias,
                 Groups = _weight.Groups,
                 BlockGroups = _weight.BlockGroups,
+                ScaleType = _weight.ScaleType,
+                Zeros = _weight.Zeros,
+                GroupOfBlock = _weight.GroupOfBlock,
+                ParameterGroups = _weight.ParameterGroups,
                 OutFeatures = OutFeatures,
                 X = input,
                 Rows = x.Rows,
@@ -75,7 +87,7 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
 
     public void Expand(CpuRuntime runtime, Tensor rows, float scale, Tensor y)
     {
-        Debug.Assert(y.Columns == InFeatures && RoundsInputs);
+        Debug.Assert(y.Columns == InFeatures && InputBits == 8);
         var job = new RowJob<PanelRowKernel<TKernel>>
         {
             Kernel = new()
@@ -104,23 +116,54 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
         int blocks = (x.Rows + input.BlockRows - 1) / input.BlockRows;
         long values = (long)input.BlockBytes * blocks;
         long parameters = input.HasScales ? (long)blocks * input.BlockRows * input.Groups : 0;
-        input.Values = runtime.Arranged.Reserve(1, values + parameters * (2 * sizeof(float) + 2 * sizeof(int)), out _);
+        bool ordered = _input.Map != null || _input.Quantizer.Rounds;
+        int columns = ordered ? _input.Columns : InFeatures;
+        nint stride = ordered ? LinearPlan.ArrangedStride(columns) : 0;
+        long orderedFloats = stride * (long)x.Rows;
+        long roundedFloats = _input.Map != null && _input.Quantizer.Rounds ? (long)InFeatures * x.Rows : 0;
+        byte* memory = runtime.Arranged.Reserve(
+            1, values + parameters * (2 * sizeof(float) + 2 * sizeof(int)) + (orderedFloats + roundedFloats) * sizeof(float), out _);
+        input.Values = memory;
         input.Scales = (float*)(input.Values + values);
         input.Sums = input.Scales + parameters;
         input.Offsets = (int*)(input.Sums + parameters);
-        int piece = Math.Max(1, LinearPlan.ArrangedRows(InFeatures) / input.BlockRows);
         var from = new FloatRows(x);
-        if (input.HasScales)
+        if (ordered)
+        {
+            float* target = (float*)(input.Offsets + 2 * parameters);
+            var order = new RowJob<PackedInputKernel>
+            {
+                Kernel = new()
+                {
+                    X = from,
+                    Input = _input,
+                    InFeatures = InFeatures,
+                    Target = target,
+                    TargetStride = stride,
+                    Rounded = roundedFloats > 0 ? target + orderedFloats : null,
+                },
+            };
+            runtime.Pool.Run(in order, x.Rows, LinearPlan.ArrangedRows(columns));
+            from = new FloatRows(new Tensor((nint)target, DType.F32, x.Rows, columns, (int)stride));
+        }
+
+        int piece = Math.Max(1, LinearPlan.ArrangedRows(InFeatures) / input.BlockRows);
+        if (input.Form == PanelInputForm.Wide)
+        {
+            var round = new RowJob<RoundWideKernel> { Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = columns } };
+            runtime.Pool.Run(in round, blocks, piece);
+        }
+        else if (input.HasScales)
         {
             var round = new RowJob<RoundInputKernel>
             {
-                Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = InFeatures, ZeroPoint = TKernel.Format.ZeroPoint() },
+                Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = columns, ZeroPoint = TKernel.Format.ZeroPoint() },
             };
             runtime.Pool.Run(in round, blocks, piece);
         }
         else
         {
-            var copy = new RowJob<FloatInputKernel> { Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = InFeatures } };
+            var copy = new RowJob<FloatInputKernel> { Kernel = new() { X = from, Target = input, Rows = x.Rows, Columns = columns } };
             runtime.Pool.Run(in copy, blocks, piece);
         }
 

@@ -16,6 +16,16 @@ internal unsafe struct PanelOperands
     public float* Bias;
     public int Groups;
 
+    /// <summary>Of the scales, where they are not F16.</summary>
+    public Tensors.DType ScaleType;
+
+    /// <summary>[panels, <see cref="ParameterGroups"/>, 16], or null.</summary>
+    public byte* Zeros;
+
+    /// <summary>[groups / <see cref="BlockGroups"/>]: the parameters of a block, of formats whose groups are those of a checkpoint.</summary>
+    public ushort* GroupOfBlock;
+    public int ParameterGroups;
+
     /// <summary>Groups in a block of weights, of formats that have blocks.</summary>
     public int BlockGroups;
     public int OutFeatures;
@@ -41,6 +51,7 @@ internal unsafe struct PanelInput
     /// <summary>
     /// For bytes: [blocks, groups, rows of a block], the sums of the inputs 4i and 4i + 1 of a group in the lower 16 bits and of the others
     /// in the upper, each times minus the zero point of the weights; or, with <see cref="WholeOffsets"/>, the sum of both in 32 bits.
+    /// For <see cref="PanelInputForm.Wide"/> the sum of the inputs.
     /// </summary>
     public int* Offsets;
 
@@ -62,7 +73,7 @@ internal unsafe struct PanelInput
     /// <summary>Bytes of the values of one block of rows.</summary>
     public readonly nint BlockBytes => (nint)Groups * PanelLayout.GroupInputs * BlockRows * ElementBytes;
 
-    public readonly bool HasScales => Form is PanelInputForm.Bytes or PanelInputForm.Words;
+    public readonly bool HasScales => Form is PanelInputForm.Bytes or PanelInputForm.Words or PanelInputForm.Wide;
 
     private readonly int ElementBytes => Form switch
     {

@@ -99,7 +99,12 @@ internal unsafe struct RoundInputKernel : IRowKernel<RoundInputKernel>
 
     /// <summary>127 over the greatest magnitude, and its inverse as <paramref name="scale"/>: NaN where an element is not finite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Scale(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, out float scale)
+    private static float Scale(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, out float scale) =>
+        Tensors.Reference.IntegerActivations.Scale(Greatest(a, b, c, d), out scale);
+
+    /// <summary>The greatest magnitude of 32 numbers; not finite if one is not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static float Greatest(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
     {
         // As integers, magnitudes keep their order, infinity is above every number, and what is not a number above infinity.
         Vector256<int> mask = Vector256.Create(0x7FFF_FFFF);
@@ -108,13 +113,12 @@ internal unsafe struct RoundInputKernel : IRowKernel<RoundInputKernel>
         Vector128<int> half = Vector128.Max(most.GetLower(), most.GetUpper());
         half = Vector128.Max(half, Sse2.Shuffle(half, 0b_01_00_11_10));
         half = Vector128.Max(half, Sse2.Shuffle(half, 0b_10_11_00_01));
-        float greatest = half.AsSingle().ToScalar();
-        return Tensors.Reference.IntegerActivations.Scale(greatest, out scale);
+        return half.AsSingle().ToScalar();
     }
 
     /// <summary>Of eight integers each quad as 16-bit numbers in the order 0, 2, 1, 3.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreWide(ulong* target, int stride, Vector256<int> values)
+    internal static void StoreWide(ulong* target, int stride, Vector256<int> values)
     {
         Vector256<int> later = Avx2.Shuffle(values, 0b_11_10_11_10) << 16;
         Vector256<ulong> pairs = ((values & Vector256.Create(0xFFFF)) | later).AsUInt64();
