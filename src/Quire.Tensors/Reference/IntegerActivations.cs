@@ -5,8 +5,7 @@ namespace Quire.Tensors.Reference;
 /// <summary>
 /// How a backend may round the inputs of a quantised layer so that it multiplies integers: groups of 32 inputs become integers from
 /// −127 to 127 with a scale of their own, the greatest magnitude of the group over 127. It is the rounding of GGUF's Q8_0 with a scale in
-/// F32. Where a format of weights asks for inputs as they are, the integers go to ±32,767, which loses less than sums of floats in another order do
-/// over a few layers. Products of integers are exact, so a result differs from the reference by this rounding alone.
+/// F32. Where a format of weights asks for inputs as they are, the integers go to ±32,767 instead. Products of integers are exact, so a result differs from the reference by this rounding alone.
 /// </summary>
 public static class IntegerActivations
 {
