@@ -8,11 +8,12 @@ namespace Quire.GpuBench;
 internal static class AttentionCheck
 {
     public static double Run(
-        TwinWorld world, int headDim, int kvHeads, int group, int blockSize, int window, float cap, (int Queries, int Context)[] sequences)
+        TwinWorld world, int headDim, int kvHeads, int group, int blockSize, int window, float cap, (int Queries, int Context)[] sequences,
+        DType type = DType.BF16)
     {
         int columns = sequences.Max(s => (s.Context + blockSize - 1) / blockSize);
-        int blocks = sequences.Sum(s => (s.Context + blockSize - 1) / blockSize) + 1;
-        int[] free = Enumerable.Range(1, blocks - 1).ToArray();
+        int blocks = sequences.Sum(s => (s.Context + blockSize - 1) / blockSize) + 2; // one of them is only copied to
+        int[] free = Enumerable.Range(1, blocks - 2).ToArray();
         world.Random.Shuffle(free);
         var tables = new int[sequences.Length * columns];
         var used = new bool[blocks * blockSize];
@@ -44,45 +45,33 @@ internal static class AttentionCheck
             starts[s + 1] = token;
         }
 
-        var shape = new KvCacheShape(1, kvHeads, headDim, blockSize, blocks, DType.BF16);
-        Twin keys = world.Numbers(blocks * kvHeads * blockSize, headDim);
-        Twin values = world.Numbers(blocks * kvHeads * blockSize, headDim);
-        foreach (Twin side in new[] { keys, values })
-        {
-            for (int row = 0; row < side.Host.Rows; row++)
-            {
-                if (!used[row / (kvHeads * blockSize) * blockSize + row % blockSize])
-                {
-                    for (int d = 0; d < headDim; d++)
-                    {
-                        Quire.Tensors.Reference.Elements.Store(side.Host, row, d, float.NaN);
-                    }
-                }
-            }
-        }
-
-        var hostCache = new KvCacheLayer(keys.Host.Data, values.Host.Data, shape);
-        var deviceCache = new KvCacheLayer(world.Upload(keys.Host).Data, world.Upload(values.Host).Data, shape);
+        var shape = new KvCacheShape(1, kvHeads, headDim, blockSize, blocks, type);
+        CacheTwin cache = shape.IsQuantized ? CacheTwin.Quantized(world, shape, used) : CacheTwin.Plain(world, shape, used);
         int heads = kvHeads * group;
         Twin qkv = world.Numbers(tokens, (heads + 2 * kvHeads) * headDim);
         Twin y = world.Output(tokens, heads * headDim);
         Twin laterQueries = world.Numbers(tokens, heads * headDim);
         Twin later = world.Output(tokens, heads * headDim);
         int rotary = group == 4 ? headDim : headDim / 2 / 2 * 2; // whole heads are what the decode kernel rotates itself
-        Twin cosines = world.Numbers(400, rotary / 2, DType.F32);
-        Twin sines = world.Numbers(400, rotary / 2, DType.F32);
+        Twin cosines = world.Numbers(800, rotary / 2, DType.F32);
+        Twin sines = world.Numbers(800, rotary / 2, DType.F32);
         Twin slotTensor = world.Integers(slots);
         Twin positionTensor = world.Integers(positions);
         Twin startTensor = world.Integers(starts);
         Twin contextTensor = world.Integers(sequences.Select(s => s.Context).ToArray());
         Twin tableTensor = world.Integers(sequences.Length, tables);
         var spec = new AttentionSpec(heads, kvHeads, headDim, 1 / MathF.Sqrt(headDim), window, cap);
-        void Attend(ITensorOps ops, Func<Twin, Tensor> side, in KvCacheLayer cache)
+
+        // A quantised cache is made from keys that were never rounded; the reference then wants them in F32.
+        Tensor hostK = qkv.Host.ColumnRange(heads * headDim, kvHeads * headDim);
+        Tensor hostV = qkv.Host.ColumnRange((heads + kvHeads) * headDim, kvHeads * headDim);
+        hostK = shape.IsQuantized ? world.AsFloat(hostK) : hostK;
+        hostV = shape.IsQuantized ? world.AsFloat(hostV) : hostV;
+        Tensor deviceK = qkv.Device.ColumnRange(heads * headDim, kvHeads * headDim);
+        Tensor deviceV = qkv.Device.ColumnRange((heads + kvHeads) * headDim, kvHeads * headDim);
+        void Attend(ITensorOps ops, Func<Twin, Tensor> side, Tensor k, Tensor v, in KvCacheLayer cache)
         {
-            Tensor all = side(qkv);
-            Tensor q = all.ColumnRange(0, heads * headDim);
-            Tensor k = all.ColumnRange(heads * headDim, kvHeads * headDim);
-            Tensor v = all.ColumnRange((heads + kvHeads) * headDim, kvHeads * headDim);
+            Tensor q = side(qkv).ColumnRange(0, heads * headDim);
             var rope = new RopeTable(side(cosines), side(sines), rotary, Interleaved: group == 1);
             ops.RopeAndStoreKv(q, k, v, side(positionTensor), rope, side(slotTensor), cache);
             var batch = new AttentionBatch
@@ -100,8 +89,9 @@ internal static class AttentionCheck
             ops.PagedAttention(side(laterQueries), cache, batch, spec, side(later));
         }
 
-        Attend(world.Reference, twin => twin.Host, hostCache);
-        Attend(world.Cuda.Ops, twin => twin.Device, deviceCache);
-        return Math.Max(world.Difference(y), world.Difference(later));
+        Attend(world.Reference, twin => twin.Host, hostK, hostV, cache.Host);
+        Attend(world.Cuda.Ops, twin => twin.Device, deviceK, deviceV, cache.Device);
+        double difference = Math.Max(world.Difference(y), world.Difference(later));
+        return shape.IsQuantized ? Math.Max(difference, cache.CompareCodes(world, used, tables[0])) : difference;
     }
 }

@@ -29,8 +29,16 @@ internal static class LayerTimings
         LinearWeight[] gates = Weights(2 * shape.Inner, shape.Hidden);
         LinearWeight[] downs = Weights(shape.Hidden, shape.Inner);
         Tensor norm = Random(cuda, host, 1, shape.Hidden);
+        DType cacheType = DType.BF16;
         foreach (string argument in arguments.Skip(1))
         {
+            // kv=int8: the cache of what follows.
+            if (argument.StartsWith("kv=", StringComparison.Ordinal))
+            {
+                cacheType = Enum.GetValues<DType>().First(type => type.DisplayName() == argument[3..]);
+                continue;
+            }
+
             // 32x1024: 32 sequences with one query each behind 1,023 tokens. p4x2048: 4 prompts of 2,048 tokens.
             string[] numbers = argument.TrimStart('p').Split('x');
             int sequences = int.Parse(numbers[0], CultureInfo.InvariantCulture);
@@ -44,7 +52,7 @@ internal static class LayerTimings
             Tensor gateUp = Random(cuda, host, rows, 2 * shape.Inner);
             Tensor inner = Random(cuda, host, rows, shape.Inner);
             int perSequence = (context + BlockSize - 1) / BlockSize;
-            KvCache cache = cuda.CreateKvCache(new KvCacheShape(layers, shape.KvHeads, shape.HeadDim, BlockSize, sequences * perSequence + 1, DType.BF16));
+            KvCache cache = cuda.CreateKvCache(new KvCacheShape(layers, shape.KvHeads, shape.HeadDim, BlockSize, sequences * perSequence + 1, cacheType));
             Tensor cosines = cuda.Upload(new HostMatrix(host.Allocate(DType.F32, context, shape.HeadDim / 2).Data, DType.F32, context, shape.HeadDim / 2));
             var rope = new RopeTable(cosines, cosines, shape.HeadDim);
             AttentionBatch batch = Batch(cuda, sequences, queriesEach, context, out Tensor positions, out Tensor slots);
@@ -52,6 +60,7 @@ internal static class LayerTimings
             Tensor queries = qkv.ColumnRange(0, q);
             Tensor keys = qkv.ColumnRange(q, kv);
             Tensor values = qkv.ColumnRange(q + kv, kv);
+            double cacheBytes = 2.0 * cacheType.SizeInBytes() * kv * sequences * context;
             var parts = new List<(string Name, Action<int> Part, double Bytes)>
             {
                 ("norm, qkv", i =>
@@ -63,8 +72,8 @@ internal static class LayerTimings
                 {
                     ops.RopeAndStoreKv(queries, keys, values, positions, rope, slots, cache.Layers[i]);
                     ops.PagedAttention(queries, cache.Layers[i], batch, spec, attended);
-                }, 4.0 * kv * sequences * context),
-                ("attention", i => ops.PagedAttention(queries, cache.Layers[i], batch, spec, attended), 4.0 * kv * sequences * context),
+                }, cacheBytes),
+                ("attention", i => ops.PagedAttention(queries, cache.Layers[i], batch, spec, attended), cacheBytes),
                 ("output, residual", i =>
                 {
                     ops.Linear(attended, outputs[i], hidden);

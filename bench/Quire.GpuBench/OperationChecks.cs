@@ -34,6 +34,7 @@ internal static class OperationChecks
             Products(checks);
             PackedProducts.Add(checks);
             Attention(checks);
+            QuantizedAttention(checks);
             Experts(checks);
             checks.RemoveAll(check => !check.Name.Contains(filter, StringComparison.Ordinal));
             foreach ((string name, Func<TwinWorld, double> check, double limit) in checks)
@@ -225,6 +226,28 @@ internal static class OperationChecks
                         float cap = group == 4 && blockSize == 48 ? 20 : 0;
                         checks.Add(($"attention d{headDim} {kvHeads}x{group} block {blockSize} {(sequences == decode ? "decode" : "mixed")}",
                             w => AttentionCheck.Run(w, headDim, kvHeads, group, blockSize, window, cap, sequences), OneRounding));
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>The same over caches of codes: heads of whole and half warps, split contexts, windows and caps.</summary>
+    private static void QuantizedAttention(List<(string, Func<TwinWorld, double>, double)> checks)
+    {
+        (int, int)[] decode = [(1, 1), (1, 17), (1, 700), (1, 64), (1, 129)];
+        (int, int)[] mixed = [(1, 200), (130, 130), (1, 5), (70, 333), (2, 40), (5, 5)];
+        foreach (DType type in new[] { DType.F8E4M3, DType.F8E5M2, DType.I8 })
+        {
+            foreach (int headDim in new[] { 16, 32, 64, 80, 96, 128, 256, 40 })
+            {
+                foreach ((int kvHeads, int group, int window, float cap) in new[] { (2, 1, 0, 0f), (2, 4, 0, 0f), (1, 12, 50, 0f), (2, 4, 0, 20f), (1, 20, 0, 0f) })
+                {
+                    foreach ((int, int)[] sequences in new[] { decode, mixed })
+                    {
+                        string shape = $"{kvHeads}x{group}{(cap > 0 ? " capped" : "")} {(sequences == decode ? "decode" : "mixed")}";
+                        checks.Add(($"cache {type.DisplayName()} d{headDim} {shape}",
+                            w => AttentionCheck.Run(w, headDim, kvHeads, group, cap > 0 ? 48 : 16, window, cap, sequences, type), 6e-3));
                     }
                 }
             }

@@ -45,7 +45,7 @@ internal static class Program
             case "layer":
                 return LayerTimings.Run(rest);
             default:
-                Console.Error.WriteLine("usage: quire-gpu-bench check [SEED [PART OF A NAME]] | model FOLDER | requests FOLDER [COUNT [SEED]] | step MODEL [BATCHxCONTEXT ...] | layer MODEL [BATCHxCONTEXT ...]");
+                Console.Error.WriteLine("usage: quire-gpu-bench check [SEED [PART OF A NAME]] | model FOLDER | requests FOLDER [COUNT [SEED [KV CACHE TYPE]]] | step MODEL [BATCHxCONTEXT ...] | layer MODEL [kv=TYPE] [BATCHxCONTEXT ...]");
                 return 2;
         }
     }

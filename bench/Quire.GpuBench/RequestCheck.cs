@@ -26,12 +26,12 @@ internal static class RequestCheck
         string folder = arguments[0];
         int count = arguments.Length > 1 ? int.Parse(arguments[1], CultureInfo.InvariantCulture) : 1000;
         int seed = arguments.Length > 2 ? int.Parse(arguments[2], CultureInfo.InvariantCulture) : Environment.TickCount;
-        return RunAsync(folder, count, seed).GetAwaiter().GetResult();
+        return RunAsync(folder, count, seed, arguments.ElementAtOrDefault(3) ?? "auto").GetAwaiter().GetResult();
     }
 
-    private static async Task<int> RunAsync(string folder, int count, int seed)
+    private static async Task<int> RunAsync(string folder, int count, int seed, string cacheType)
     {
-        EngineOptions options = new() { Model = folder, MaxModelLen = 512, MaxNumSeqs = 200, MaxNumBatchedTokens = 700, KvCacheMemoryBytes = 256L << 20 };
+        EngineOptions options = new() { Model = folder, MaxModelLen = 512, MaxNumSeqs = 200, MaxNumBatchedTokens = 700, KvCacheMemoryBytes = 256L << 20, KvCacheDType = cacheType };
         EngineOptions onCpu = options with { Device = "cpu", DType = "float32" };
         EngineOptions onGpu = options with { Device = "cuda", DType = "bfloat16" };
         await using InferenceEngine cpu = await InferenceEngine.StartAsync(onCpu, BackendSelector.Create(onCpu));
@@ -46,7 +46,7 @@ internal static class RequestCheck
             Tokens = random.Next(1, 60),
             Kind = i % 4,
         }).ToArray();
-        Console.WriteLine($"{folder}: {count} requests, seed {seed}");
+        Console.WriteLine($"{folder}: {count} requests, seed {seed}, KV cache {cacheType}");
         Task<RequestOutput>[] expected = [.. requests.Select(r => Submit(cpu, r.Prompt, r.Tokens, logprobs: 2))];
         Task<RequestOutput>[] actual = [.. requests.Select((r, i) =>
         {

@@ -37,6 +37,21 @@ internal sealed unsafe class TwinWorld(CudaBackend cuda, int seed) : IDisposable
         return new Twin(host, Upload(host));
     }
 
+    /// <summary>A tensor of the host as F32.</summary>
+    public Tensor AsFloat(Tensor host)
+    {
+        Tensor wide = _memory.Allocate(DType.F32, host.Rows, host.Columns);
+        for (int row = 0; row < host.Rows; row++)
+        {
+            for (int column = 0; column < host.Columns; column++)
+            {
+                Elements.Store(wide, row, column, Elements.Load(host, row, column));
+            }
+        }
+
+        return wide;
+    }
+
     /// <summary>Memory on the host, zero.</summary>
     public Tensor Allocate(DType type, int rows, int columns) => _memory.Allocate(type, rows, columns);
 

@@ -1,6 +1,39 @@
 using System;
+using Quire.Tensors;
 
 namespace Quire.Cuda;
+
+/// <summary>What the cells of a KV cache are; the values are those of QUIRE_CODES in Kernels/cache_codes.cuh.</summary>
+internal enum CacheCodes
+{
+    /// <summary>Elements of the activation type.</summary>
+    None = 0,
+
+    /// <summary>FP8 with a scale for a layer.</summary>
+    Float8E4M3 = 1,
+
+    /// <summary>The same with two bits of mantissa.</summary>
+    Float8E5M2 = 2,
+
+    /// <summary>Signed bytes with a scale for each token and head.</summary>
+    Int8 = 3,
+}
+
+/// <summary>The cells of a cache as the kernels are compiled for them.</summary>
+internal static class CacheCells
+{
+    /// <summary>How the kernels read a cache of this type.</summary>
+    public static CacheCodes Of(DType type) => type switch
+    {
+        DType.F8E4M3 => CacheCodes.Float8E4M3,
+        DType.F8E5M2 => CacheCodes.Float8E5M2,
+        DType.I8 => CacheCodes.Int8,
+        _ => CacheCodes.None,
+    };
+
+    /// <summary>Bytes of a row of cells in shared memory: an odd number of 16-byte units.</summary>
+    public static int RowBytes(int headDim, CacheCodes codes) => ((headDim * (codes == CacheCodes.None ? 2 : 1) / 16) | 1) * 16;
+}
 
 /// <summary>The sizes that attention_decode.cu computes with; the two must agree.</summary>
 internal static class DecodeAttention
@@ -13,10 +46,11 @@ internal static class DecodeAttention
     /// <summary>Tokens that one block takes at least: one tile for each of its warps.</summary>
     public const int TokensPerBlock = Warps * TileTokens;
 
-    public static int SharedBytes(int headDim, int columns)
+    public static int SharedBytes(int headDim, int columns, CacheCodes codes)
     {
-        int stages = headDim >= 96 ? 2 : 3;
-        int tiles = Warps * stages * 2 * TileTokens * (headDim * 2 + 16);
+        int stages = headDim >= 96 && codes == CacheCodes.None ? 2 : 3;
+        int scales = codes == CacheCodes.Int8 ? sizeof(float) : 0;
+        int tiles = Warps * stages * 2 * TileTokens * (CacheCells.RowBytes(headDim, codes) + scales);
         int meeting = Warps * columns * (headDim + 2) * sizeof(float);
         return Math.Max(tiles, Math.Max(meeting, columns * MaxSplits * sizeof(float)));
     }
@@ -48,10 +82,11 @@ internal static class PrefillAttention
 
     public static int Queries(int headDim) => headDim <= 128 ? 128 : 64;
 
-    public static int SharedBytes(int headDim)
+    public static int SharedBytes(int headDim, CacheCodes codes)
     {
         int keys = headDim <= 128 ? 64 : 32;
-        return (Queries(headDim) + 4 * keys) * (headDim * 2 + 16);
+        int scales = codes == CacheCodes.Int8 ? sizeof(float) : 0;
+        return Queries(headDim) * (headDim * 2 + 16) + 4 * keys * (CacheCells.RowBytes(headDim, codes) + scales);
     }
 }
 

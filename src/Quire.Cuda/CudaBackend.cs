@@ -185,17 +185,26 @@ public sealed class CudaBackend : IBackend
     public KvCache CreateKvCache(KvCacheShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        if (shape.Type != ActivationType)
+        if (shape.Type != ActivationType && !shape.IsQuantized)
         {
             throw new NotSupportedException($"a KV cache of {shape.Type.DisplayName()} is not supported on the GPU with activations of {ActivationType.DisplayName()}");
         }
 
+        // Copies of blocks move 16 bytes at a time, and so do reads of rows.
+        if ((long)shape.BlockSize * shape.HeadDim * shape.Type.SizeInBytes() % 16 != 0 || (shape.HasScales && shape.BlockSize % 4 != 0))
+        {
+            throw new NotSupportedException($"a KV cache of {shape.Type.DisplayName()} needs blocks of a multiple of 16 tokens on the GPU, not {shape.BlockSize}");
+        }
+
         _device.MakeCurrent();
-        long bytesPerSide = shape.SizeInBytes / shape.Layers / 2;
         var layers = new KvCacheLayer[shape.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
-            layers[i] = new KvCacheLayer(_arena.AllocateBytes(bytesPerSide), _arena.AllocateBytes(bytesPerSide), shape);
+            layers[i] = new KvCacheLayer(_arena.AllocateBytes(shape.ElementBytesPerSide), _arena.AllocateBytes(shape.ElementBytesPerSide), shape)
+            {
+                KeyScales = shape.HasScales ? _arena.AllocateBytes(shape.ScaleBytesPerSide) : 0,
+                ValueScales = shape.HasScales ? _arena.AllocateBytes(shape.ScaleBytesPerSide) : 0,
+            };
         }
 
         return new KvCache(shape, layers);

@@ -48,7 +48,7 @@ internal sealed partial class CudaOps
             return;
         }
 
-        if (HopperPrefillAttention.Supports(_device.ComputeMajor, spec.HeadDim, cache.Shape.BlockSize))
+        if (!cache.Shape.IsQuantized && HopperPrefillAttention.Supports(_device.ComputeMajor, spec.HeadDim, cache.Shape.BlockSize))
         {
             HopperPrefill(q, cache, batch, spec, y, decodeQueries + 1);
         }
@@ -60,6 +60,7 @@ internal sealed partial class CudaOps
 
     private void Decode(Tensor q, in KvCacheLayer cache, in AttentionBatch batch, in AttentionSpec spec, Tensor y, int columns, int queries, bool takesRope)
     {
+        CacheCodes codes = CacheCells.Of(cache.Shape.Type);
         int pairs = batch.Sequences * spec.KvHeads;
         int splits = DecodeAttention.Splits(pairs, batch.MaxContextLength, _device.MultiprocessorCount);
 
@@ -77,6 +78,8 @@ internal sealed partial class CudaOps
             BlockTables = batch.BlockTables.Data,
             Partial = partial,
             Arrivals = arrivals,
+            KeyScales = cache.KeyScales,
+            ValueScales = cache.ValueScales,
             BlockStride = cache.BlockStride,
             BlockTableStride = batch.BlockTables.Stride,
             BlockSize = cache.Shape.BlockSize,
@@ -87,8 +90,10 @@ internal sealed partial class CudaOps
             QStride = q.Stride,
             YStride = y.Stride,
             SlidingWindow = spec.SlidingWindow,
-            Scale = spec.Scale,
+            Scale = spec.Scale * cache.KeyScale,
             SoftCap = spec.LogitSoftCap,
+            KeyScale = cache.KeyScale,
+            ValueScale = cache.ValueScale,
         };
         if (takesRope)
         {
@@ -107,9 +112,9 @@ internal sealed partial class CudaOps
         {
             GridY = spec.KvHeads,
             GridZ = batch.Sequences,
-            SharedBytes = DecodeAttention.SharedBytes(spec.HeadDim, columns),
+            SharedBytes = DecodeAttention.SharedBytes(spec.HeadDim, columns, codes),
         };
-        LaunchHeavy(_kernels.Decode(spec.HeadDim, columns), config, arguments);
+        LaunchHeavy(_kernels.Decode(spec.HeadDim, columns, codes), config, arguments);
     }
 
     /// <summary>
@@ -123,6 +128,7 @@ internal sealed partial class CudaOps
 
     private void Prefill(Tensor q, in KvCacheLayer cache, in AttentionBatch batch, in AttentionSpec spec, Tensor y, int minQueries)
     {
+        CacheCodes codes = CacheCells.Of(cache.Shape.Type);
         int queriesPerBlock = PrefillAttention.Queries(spec.HeadDim);
 
         // Every sequence has at most one tile that is not full; blocks beyond the last tile end at once.
@@ -136,6 +142,8 @@ internal sealed partial class CudaOps
             QueryStarts = batch.QueryStarts.Data,
             ContextLengths = batch.ContextLengths.Data,
             BlockTables = batch.BlockTables.Data,
+            KeyScales = cache.KeyScales,
+            ValueScales = cache.ValueScales,
             BlockStride = cache.BlockStride,
             BlockTableStride = batch.BlockTables.Stride,
             BlockSize = cache.Shape.BlockSize,
@@ -146,15 +154,16 @@ internal sealed partial class CudaOps
             QStride = q.Stride,
             YStride = y.Stride,
             SlidingWindow = spec.SlidingWindow,
-            Scale = spec.Scale,
+            Scale = spec.Scale * cache.KeyScale,
             SoftCap = spec.LogitSoftCap,
+            ValueScale = cache.ValueScale,
         };
         var config = new LaunchConfig(spec.Heads, PrefillAttention.Threads)
         {
             GridY = Math.Max(tiles, 1),
-            SharedBytes = PrefillAttention.SharedBytes(spec.HeadDim),
+            SharedBytes = PrefillAttention.SharedBytes(spec.HeadDim, codes),
         };
-        LaunchHeavy(_kernels.Prefill(spec.HeadDim), config, arguments);
+        LaunchHeavy(_kernels.Prefill(spec.HeadDim, codes), config, arguments);
     }
 
     private void HopperPrefill(Tensor q, in KvCacheLayer cache, in AttentionBatch batch, in AttentionSpec spec, Tensor y, int minQueries)
@@ -223,6 +232,8 @@ internal sealed partial class CudaOps
             QueryStarts = batch.QueryStarts.Data,
             ContextLengths = batch.ContextLengths.Data,
             BlockTables = batch.BlockTables.Data,
+            KeyScales = cache.KeyScales,
+            ValueScales = cache.ValueScales,
             BlockStride = cache.BlockStride,
             BlockTableStride = batch.BlockTables.Stride,
             BlockSize = cache.Shape.BlockSize,
@@ -232,11 +243,12 @@ internal sealed partial class CudaOps
             QStride = q.Stride,
             YStride = y.Stride,
             SlidingWindow = spec.SlidingWindow,
-            Scale = spec.Scale,
+            Scale = spec.Scale * cache.KeyScale,
             SoftCap = spec.LogitSoftCap,
+            ValueScale = cache.ValueScale,
         };
         var config = new LaunchConfig(q.Rows, 32) { GridY = spec.Heads };
-        LaunchHeavy(_kernels.GenericAttention, config, arguments);
+        LaunchHeavy(_kernels.GenericAttention(CacheCells.Of(cache.Shape.Type)), config, arguments);
     }
 
     private static int Shift(int blockSize) => BitOperations.IsPow2(blockSize) ? BitOperations.Log2((uint)blockSize) : -1;

@@ -25,16 +25,6 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
     private readonly DType _elementType;
     private readonly TokenReader _tokens;
 
-    // A rotation with its cache write that was called and not launched: the attention behind it may take it up.
-    private bool _hasRope;
-    private Tensor _ropeQ;
-    private Tensor _ropeK;
-    private Tensor _ropeV;
-    private Tensor _ropePositions;
-    private RopeTable _ropeTable;
-    private Tensor _ropeSlots;
-    private KvCacheLayer _ropeCache;
-
     public CudaOps(CudaDevice device, CudaStream stream, DeviceArena arena, KernelSet kernels, MatmulPlanner planner, CudaOptions options)
     {
         _device = device;
@@ -121,64 +111,6 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
         ShapeLogits(x, cap, 1);
     }
 
-    public void Rope(Tensor x, Tensor positions, in RopeTable table, int headDim)
-    {
-        Reads(x);
-        Writes(x);
-        RotateAndStore(x, default, default, positions, table, default, default, headDim);
-    }
-
-    public void StoreKv(Tensor k, Tensor v, Tensor slots, in KvCacheLayer cache)
-    {
-        Reads(k);
-        Reads(v);
-        RotateAndStore(default, k, v, default, default, slots, cache, cache.Shape.HeadDim);
-    }
-
-    public void RopeAndStoreKv(Tensor q, Tensor k, Tensor v, Tensor positions, in RopeTable table, Tensor slots, in KvCacheLayer cache)
-    {
-        Reads(q);
-        Reads(k);
-        Reads(v);
-        Writes(q);
-        _hasRope = true;
-        _ropeQ = q;
-        _ropeK = k;
-        _ropeV = v;
-        _ropePositions = positions;
-        _ropeTable = table;
-        _ropeSlots = slots;
-        _ropeCache = cache;
-        if (!_fuse)
-        {
-            LaunchRope();
-        }
-    }
-
-    private void LaunchRope()
-    {
-        if (_hasRope)
-        {
-            _hasRope = false;
-            RotateAndStore(_ropeQ, _ropeK, _ropeV, _ropePositions, _ropeTable, _ropeSlots, _ropeCache, _ropeCache.Shape.HeadDim);
-        }
-    }
-
-    public void CopyBlocks(KvCache cache, Tensor pairs)
-    {
-        Flush();
-
-        // The pairs are in host memory that the caller may reuse: an unpinned source is read before the copy returns.
-        nint device = PairBuffer(pairs.Rows);
-        _stream.CopyToDevice(device, pairs.Data, (long)pairs.Rows * 2 * sizeof(int));
-        foreach (KvCacheLayer layer in cache.Layers)
-        {
-            long bytes = layer.BlockStride * layer.Shape.Type.SizeInBytes();
-            var arguments = new CopyBlockArguments { Keys = layer.Keys, Values = layer.Values, Pairs = device, VectorsPerBlock = checked((int)(bytes / 16)) };
-            Launch(_kernels.Elementwise("copy_blocks"), new LaunchConfig(pairs.Rows, Threads) { GridY = 2 }, arguments);
-        }
-    }
-
     /// <summary>Converts elements of another type; source and target are device memory.</summary>
     public void Convert(nint source, DType from, nint target, DType to, long count)
     {
@@ -238,36 +170,6 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
         Launch(_kernels.Elementwise(kernel), checked(x.Rows * arguments.Groups), ThreadsFor(weight.Columns), arguments);
     }
 
-    private void RotateAndStore(Tensor q, Tensor k, Tensor v, Tensor positions, in RopeTable table, Tensor slots, in KvCacheLayer cache, int headDim)
-    {
-        bool stores = !v.IsNone;
-        int rows = q.IsNone ? k.Rows : q.Rows;
-        var arguments = new RopeStoreArguments
-        {
-            Q = q.Data,
-            K = k.Data,
-            V = v.Data,
-            Positions = positions.Data,
-            Slots = slots.Data,
-            Cosines = table.Cosines.Data,
-            Sines = table.Sines.Data,
-            Keys = cache.Keys,
-            Values = cache.Values,
-            BlockStride = stores ? cache.BlockStride : 0,
-            QueryHeads = q.IsNone ? 0 : q.Columns / headDim,
-            KvHeads = k.IsNone ? 0 : k.Columns / headDim,
-            HeadDim = headDim,
-            RotaryDim = table.RotaryDim,
-            Interleaved = table.Interleaved ? 1 : 0,
-            BlockSize = stores ? cache.Shape.BlockSize : 1,
-            QStride = q.Stride,
-            KStride = k.Stride,
-            VStride = v.Stride,
-            TableStride = table.Cosines.Stride,
-        };
-        Launch(_kernels.Elementwise("rope_store"), rows, Threads, arguments);
-    }
-
     private void Launch<T>(CudaKernel kernel, int blocks, int threads, in T arguments)
         where T : unmanaged =>
         Launch(kernel, new LaunchConfig(blocks, threads), arguments);
@@ -294,18 +196,4 @@ internal sealed partial class CudaOps : ITensorOps, IDeviceSampler, IDisposable
 
     /// <summary>Enough threads for a row at eight elements each, in whole warps.</summary>
     private static int ThreadsFor(int columns) => Math.Clamp((columns + 255) / 256 * 32, 32, 512);
-
-    private nint _pairs;
-    private int _pairCapacity;
-
-    private nint PairBuffer(int pairs)
-    {
-        if (pairs > _pairCapacity)
-        {
-            _pairCapacity = Math.Max(pairs, 1024);
-            _pairs = _arena.AllocateBytes((long)_pairCapacity * 2 * sizeof(int));
-        }
-
-        return _pairs;
-    }
 }

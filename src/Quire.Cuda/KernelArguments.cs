@@ -84,6 +84,34 @@ internal struct RopeStoreArguments
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal struct StoreCodesArguments
+{
+    public nint Q;
+    public nint K;
+    public nint V;
+    public nint Positions;
+    public nint Slots;
+    public nint Cosines;
+    public nint Sines;
+    public nint Keys;
+    public nint Values;
+    public nint KeyScales;
+    public nint ValueScales;
+    public int QueryHeads;
+    public int KvHeads;
+    public int HeadDim;
+    public int RotaryDim;
+    public int Interleaved;
+    public int BlockSize;
+    public int QStride;
+    public int KStride;
+    public int VStride;
+    public int TableStride;
+    public float KeyScale;
+    public float ValueScale;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal struct CopyBlockArguments
 {
     public nint Keys;
@@ -121,6 +149,8 @@ internal struct DecodeArguments
     public nint Sines;
     public nint StoreKeys;
     public nint StoreValues;
+    public nint KeyScales;
+    public nint ValueScales;
     public long BlockStride;
     public int BlockTableStride;
     public int BlockSize;
@@ -135,6 +165,8 @@ internal struct DecodeArguments
     public float SoftCap;
     public int NewStride;
     public int TableStride;
+    public float KeyScale;
+    public float ValueScale;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -147,6 +179,8 @@ internal struct PrefillArguments
     public nint QueryStarts;
     public nint ContextLengths;
     public nint BlockTables;
+    public nint KeyScales;
+    public nint ValueScales;
     public long BlockStride;
     public int BlockTableStride;
     public int BlockSize;
@@ -159,6 +193,7 @@ internal struct PrefillArguments
     public int SlidingWindow;
     public float Scale;
     public float SoftCap;
+    public float ValueScale;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -171,6 +206,8 @@ internal struct GenericAttentionArguments
     public nint QueryStarts;
     public nint ContextLengths;
     public nint BlockTables;
+    public nint KeyScales;
+    public nint ValueScales;
     public long BlockStride;
     public int BlockTableStride;
     public int BlockSize;
@@ -182,6 +219,7 @@ internal struct GenericAttentionArguments
     public int SlidingWindow;
     public float Scale;
     public float SoftCap;
+    public float ValueScale;
 }
 
 [StructLayout(LayoutKind.Sequential)]

@@ -11,13 +11,11 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
 {
     private readonly Dictionary<string, KernelModule> _modules = [];
     private readonly Dictionary<string, CudaKernel> _plain = [];
-    private readonly Dictionary<(string Name, int First, int Second), CudaKernel> _variants = [];
+    private readonly Dictionary<(string Name, int First, int Second, CacheCodes Codes), CudaKernel> _variants = [];
     private readonly Dictionary<(PackedFormat Format, int Fold, int Tiles, int RowTiles, int Chunks, int Blocks), CudaKernel> _packed = [];
     private readonly Dictionary<PackedFormat, CudaKernel> _expanders = [];
 
     public CudaKernel Lora => Plain("lora.cu", "add_lora");
-
-    public CudaKernel GenericAttention => Plain("attention_generic.cu", "attention_generic");
 
     /// <summary>A kernel of elementwise.cu. The name is a constant of the caller.</summary>
     public CudaKernel Elementwise(string name) => Plain("elementwise.cu", name);
@@ -28,27 +26,24 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
     /// <summary>A kernel of experts.cu. The name is a constant of the caller.</summary>
     public CudaKernel Experts(string name) => Plain("experts.cu", name);
 
-    public CudaKernel Decode(int headDim, int columns) =>
-        _variants.TryGetValue(("attention_decode", headDim, columns), out CudaKernel? kernel)
-            ? kernel
-            : Create("attention_decode", "QUIRE_HEAD_DIM", headDim, "QUIRE_COLUMNS", columns, DecodeAttention.SharedBytes(headDim, columns));
+    public CudaKernel GenericAttention(CacheCodes codes) => Variant("attention_generic", "QUIRE_HEAD_DIM", 0, null, 0, codes, 0);
 
-    public CudaKernel Prefill(int headDim) =>
-        _variants.TryGetValue(("attention_prefill", headDim, 0), out CudaKernel? kernel)
-            ? kernel
-            : Create("attention_prefill", "QUIRE_HEAD_DIM", headDim, null, 0, PrefillAttention.SharedBytes(headDim));
+    /// <summary>Rotates, and writes to a quantised cache.</summary>
+    public CudaKernel StoreCodes(CacheCodes codes) => Variant("cache_store", "QUIRE_HEAD_DIM", 0, null, 0, codes, 0, "store_codes");
+
+    public CudaKernel Decode(int headDim, int columns, CacheCodes codes) => Variant(
+        "attention_decode", "QUIRE_HEAD_DIM", headDim, "QUIRE_COLUMNS", columns, codes, DecodeAttention.SharedBytes(headDim, columns, codes));
+
+    public CudaKernel Prefill(int headDim, CacheCodes codes) =>
+        Variant("attention_prefill", "QUIRE_HEAD_DIM", headDim, null, 0, codes, PrefillAttention.SharedBytes(headDim, codes));
 
     public CudaKernel HopperPrefill(int headDim) =>
-        _variants.TryGetValue(("attention_prefill_hopper", headDim, 0), out CudaKernel? kernel)
-            ? kernel
-            : Create("attention_prefill_hopper", "QUIRE_HEAD_DIM", headDim, null, 0, HopperPrefillAttention.SharedBytes(headDim));
+        Variant("attention_prefill_hopper", "QUIRE_HEAD_DIM", headDim, null, 0, CacheCodes.None, HopperPrefillAttention.SharedBytes(headDim));
 
     /// <param name="tiles">Rows of x in units of eight: 1, 2 or 4.</param>
     /// <param name="rowTiles">Rows of W a block in units of sixteen: 1 or 2.</param>
     public CudaKernel Skinny(int tiles, int rowTiles) =>
-        _variants.TryGetValue(("skinny_gemm", tiles, rowTiles), out CudaKernel? kernel)
-            ? kernel
-            : Create("skinny_gemm", "QUIRE_TILES", tiles, "QUIRE_ROW_TILES", rowTiles, 0);
+        Variant("skinny_gemm", "QUIRE_TILES", tiles, "QUIRE_ROW_TILES", rowTiles, CacheCodes.None, 0);
 
     /// <param name="format">How the weights are packed.</param>
     /// <param name="fold">Columns that share a scale, or the largest divisor of them that a chunk has.</param>
@@ -112,17 +107,38 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
         return kernel;
     }
 
-    /// <summary>The only kernel of the source that has its name, compiled for one or two sizes.</summary>
-    private CudaKernel Create(string name, string firstMacro, int first, string? secondMacro, int second, int sharedBytes)
+    /// <summary>The kernel of a source, compiled for one or two sizes (0: none) and a kind of cache.</summary>
+    private CudaKernel Variant(
+        string name, string firstMacro, int first, string? secondMacro, int second, CacheCodes codes, int sharedBytes, string? function = null)
     {
-        string[] sizes = secondMacro is null ? [$"{firstMacro}={first}"] : [$"{firstMacro}={first}", $"{secondMacro}={second}"];
-        CudaKernel kernel = Module(name + ".cu", sizes).Get(name);
+        if (_variants.TryGetValue((name, first, second, codes), out CudaKernel? kernel))
+        {
+            return kernel;
+        }
+
+        var defines = new List<string>();
+        if (first > 0)
+        {
+            defines.Add($"{firstMacro}={first}");
+        }
+
+        if (secondMacro is not null)
+        {
+            defines.Add($"{secondMacro}={second}");
+        }
+
+        if (codes != CacheCodes.None)
+        {
+            defines.Add($"QUIRE_CODES={(int)codes}");
+        }
+
+        kernel = Module(name + ".cu", [.. defines]).Get(function ?? name);
         if (sharedBytes > 0)
         {
             kernel.AllowSharedMemory(sharedBytes);
         }
 
-        _variants.Add((name, first, second), kernel);
+        _variants.Add((name, first, second, codes), kernel);
         return kernel;
     }
 

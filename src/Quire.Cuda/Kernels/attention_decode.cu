@@ -8,7 +8,11 @@
 // Scores are computed as S^T = K Q^T and outputs as O^T = V^T P^T, so that tokens fill the 16 rows of the tensor core's tile and the query
 // heads its 8 columns: nothing is padded for groups of 8, and half is for 4.
 //
-// Compile-time: QUIRE_HEAD_DIM (a multiple of 16), QUIRE_COLUMNS (8 or 16: query heads of a group times queries, at most).
+// A quantised cache stays in codes up to the registers. A thread's four adjacent codes of a key are two pairs of elements of q, so q is
+// loaded in that order; transposed as if they were elements, codes of values come in pairs of adjacent outputs.
+//
+// Compile-time: QUIRE_HEAD_DIM (a multiple of 16), QUIRE_COLUMNS (8 or 16: query heads of a group times queries, at most), QUIRE_CODES.
+#include "cache_codes.cuh"
 #include "paged_cache.cuh"
 #include "tensor_core.cuh"
 
@@ -24,19 +28,23 @@ constexpr int Columns = QUIRE_COLUMNS;
 constexpr int ColumnTiles = Columns / 8;
 constexpr int Warps = 4;
 constexpr int Steps = HeadDim / 16;
-constexpr int RowBytes = HeadDim * 2 + 16;  // an odd number of 16-byte units: no bank conflicts
+constexpr int VectorsPerRow = HeadDim * CellBytes / 16;
+constexpr int RowBytes = (VectorsPerRow | 1) * 16; // an odd number of 16-byte units: no bank conflicts
 constexpr int TileTokens = 16;
 constexpr int TileBytes = TileTokens * RowBytes;
-constexpr int Stages = HeadDim >= 96 ? 2 : 3; // more blocks a multiprocessor gain more than deeper pipelines
-constexpr int VectorsPerRow = HeadDim / 8;
+constexpr int TileVectors = TileTokens * VectorsPerRow;
+constexpr int ScaleBytes = ScaledTokens ? 2 * TileTokens * (int)sizeof(float) : 0;
+constexpr int StageBytes = 2 * TileBytes + ScaleBytes; // keys, values, scales of keys, scales of values
+constexpr int Stages = HeadDim >= 96 && !Coded ? 2 : 3; // more blocks a multiprocessor gain more than deeper pipelines
+constexpr float ValueRange = 128.0f; // weights times this times a scale are about as large as values: nothing underflows
 constexpr int Half = HeadDim / 2;
 constexpr int MaxSplits = 128;
 
 struct DecodeArguments
 {
     const elem* q;
-    const elem* keys;
-    const elem* values;
+    const cell* keys;
+    const cell* values;
     elem* y;
     const int* queryStarts;
     const int* contextLengths;
@@ -50,8 +58,10 @@ struct DecodeArguments
     const int* positions;
     const float* cosines; // null: nothing is rotated
     const float* sines;
-    elem* storeKeys; // the cache again, to write to
-    elem* storeValues;
+    cell* storeKeys; // the cache again, to write to
+    cell* storeValues;
+    float* keyScales; // [blocks, kvHeads, blockSize], signed bytes only
+    float* valueScales;
     i64 blockStride;
     int blockTableStride;
     int blockSize;
@@ -66,6 +76,8 @@ struct DecodeArguments
     float softCap;
     int newStride;
     int tableStride;
+    float keyScale;   // what the layer's FP8 codes are multiplied with; scale has it already
+    float valueScale;
 };
 
 struct SharedPart
@@ -80,19 +92,84 @@ __device__ __forceinline__ void write_result(const DecodeArguments& a, int first
 {
     const int query = column / a.group;
     const int head = kvHead * a.group + column % a.group;
+    if (Coded)
+    {
+        value *= ScaledTokens ? 1.0f / ValueRange : a.valueScale;
+    }
+
     a.y[(i64)(firstRow + query) * a.yStride + head * HeadDim + d] = to_elem(value);
 }
+
+// Where the scale of a token and head lies.
+__device__ __forceinline__ i64 scale_offset(const DecodeArguments& a, const int* table, int token, int kvHead)
+{
+    return cache_offset(table, token, a.blockSize, a.blockShift, (i64)a.kvHeads * a.blockSize, 1) + kvHead * a.blockSize;
+}
+
+#if QUIRE_CODES != 0
+// Codes of a head whose element j + 32 i and its partner in the other half are a lane's values 2 i and 2 i + 1.
+template <int N>
+__device__ __forceinline__ float store_codes(const float (&values)[N], float scale, u8* target, u8* tileRow, int lane)
+{
+    u8 codes[N];
+    scale = encode(values, codes, scale);
+#pragma unroll
+    for (int i = 0; i < N / 2; i++)
+    {
+        const int j = i * WarpSize + lane;
+        if (j < Half)
+        {
+            target[j] = tileRow[j] = codes[2 * i];
+            target[j + Half] = tileRow[j + Half] = codes[2 * i + 1];
+        }
+    }
+
+    return scale;
+}
+#endif
 
 // Rotates the newest key, and puts it and the newest value into the cache and into the tile that was loaded before they were there.
 __device__ __forceinline__ void store_newest(
     const DecodeArguments& a, int position, int row, int kvHead, const int* table, i64 headOffset, u8* keyTile, int lane)
 {
-    const i64 cell = cache_offset(table, position, a.blockSize, a.blockShift, a.blockStride, HeadDim) + headOffset;
+    const i64 start = cache_offset(table, position, a.blockSize, a.blockShift, a.blockStride, HeadDim) + headOffset;
     const elem* key = a.newKeys + (i64)row * a.newStride + kvHead * HeadDim;
     const elem* value = a.newValues + (i64)row * a.newStride + kvHead * HeadDim;
-    elem* keyRow = reinterpret_cast<elem*>(keyTile + position % TileTokens * RowBytes);
-    elem* valueRow = reinterpret_cast<elem*>(keyTile + TileBytes + position % TileTokens * RowBytes);
     const i64 angle = (i64)a.positions[row] * a.tableStride;
+    const int within = position % TileTokens;
+    u8* keyRow8 = keyTile + within * RowBytes;
+    u8* valueRow8 = keyRow8 + TileBytes;
+#if QUIRE_CODES != 0
+    constexpr int PerLane = (Half + WarpSize - 1) / WarpSize * 2;
+    float rotated[PerLane];
+    float plain[PerLane];
+#pragma unroll
+    for (int i = 0; i < PerLane / 2; i++)
+    {
+        const int j = i * WarpSize + lane;
+        const bool counts = j < Half;
+        const float x = counts ? to_float(key[j]) : 0.0f;
+        const float y = counts ? to_float(key[j + Half]) : 0.0f;
+        const float c = counts && a.cosines != nullptr ? a.cosines[angle + j] : 1.0f;
+        const float s = counts && a.cosines != nullptr ? a.sines[angle + j] : 0.0f;
+        rotated[2 * i] = x * c - y * s;
+        rotated[2 * i + 1] = y * c + x * s;
+        plain[2 * i] = counts ? to_float(value[j]) : 0.0f;
+        plain[2 * i + 1] = counts ? to_float(value[j + Half]) : 0.0f;
+    }
+
+    const float keyScale = store_codes(rotated, a.keyScale, a.storeKeys + start, keyRow8, lane);
+    const float valueScale = store_codes(plain, a.valueScale, a.storeValues + start, valueRow8, lane);
+    if (ScaledTokens && lane == 0)
+    {
+        const i64 at = scale_offset(a, table, position, kvHead);
+        float* scales = reinterpret_cast<float*>(keyTile + 2 * TileBytes);
+        a.keyScales[at] = scales[within] = keyScale;
+        a.valueScales[at] = scales[TileTokens + within] = valueScale;
+    }
+#else
+    elem* keyRow = reinterpret_cast<elem*>(keyRow8);
+    elem* valueRow = reinterpret_cast<elem*>(valueRow8);
     for (int j = lane; j < Half; j += WarpSize)
     {
         elem first = key[j];
@@ -109,13 +186,14 @@ __device__ __forceinline__ void store_newest(
 
         keyRow[j] = first;
         keyRow[j + Half] = second;
-        a.storeKeys[cell + j] = first;
-        a.storeKeys[cell + j + Half] = second;
+        a.storeKeys[start + j] = first;
+        a.storeKeys[start + j + Half] = second;
         valueRow[j] = value[j];
         valueRow[j + Half] = value[j + Half];
-        a.storeValues[cell + j] = value[j];
-        a.storeValues[cell + j + Half] = value[j + Half];
+        a.storeValues[start + j] = value[j];
+        a.storeValues[start + j + Half] = value[j + Half];
     }
+#endif
 }
 
 extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(const __grid_constant__ DecodeArguments a)
@@ -161,7 +239,7 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
         return;
     }
 
-    const u32 mine = shared_address(shared) + warp * (Stages * 2 * TileBytes);
+    const u32 mine = shared_address(shared) + warp * (Stages * StageBytes);
     const int* table = a.blockTables + (i64)sequence * a.blockTableStride;
     const i64 headOffset = (i64)kvHead * a.blockSize * HeadDim;
 
@@ -169,21 +247,35 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
     auto fetch = [&](int tile, int stage) {
         if (tile < endTile)
         {
-            const u32 keyTile = mine + stage * 2 * TileBytes;
+            const u32 keyTile = mine + stage * StageBytes;
             const u32 valueTile = keyTile + TileBytes;
 #pragma unroll
-            for (int i = 0; i < TileTokens * VectorsPerRow / WarpSize; i++)
+            for (int i = 0; i < (TileVectors + WarpSize - 1) / WarpSize; i++)
             {
                 const int vector = i * WarpSize + lane;
+                if (TileVectors % WarpSize != 0 && vector >= TileVectors)
+                {
+                    break;
+                }
+
                 const int row = vector / VectorsPerRow;
                 const int column = vector % VectorsPerRow;
                 const int token = tile * TileTokens + row;
                 const bool valid = token < context;
                 const int safe = valid ? token : 0;
-                const i64 offset = cache_offset(table, safe, a.blockSize, a.blockShift, a.blockStride, HeadDim) + headOffset + column * 8;
+                const i64 offset =
+                    cache_offset(table, safe, a.blockSize, a.blockShift, a.blockStride, HeadDim) + headOffset + column * (16 / CellBytes);
                 const u32 at = row * RowBytes + column * 16;
                 copy_async(keyTile + at, a.keys + offset, valid);
                 copy_async(valueTile + at, a.values + offset, valid);
+            }
+
+            if (ScaledTokens)
+            {
+                const int token = tile * TileTokens + lane % TileTokens;
+                const bool valid = token < context;
+                const float* scales = lane < TileTokens ? a.keyScales : a.valueScales;
+                copy_word_async(keyTile + 2 * TileBytes + lane * 4, scales + scale_offset(a, table, valid ? token : 0, kvHead), valid);
             }
         }
 
@@ -234,8 +326,18 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
 #pragma unroll
         for (int s = 0; s < Steps; s++)
         {
-            qf[n][s][0] = valid ? *reinterpret_cast<const u32*>(row + s * 16 + 2 * t) : 0u;
-            qf[n][s][1] = valid ? *reinterpret_cast<const u32*>(row + s * 16 + 2 * t + 8) : 0u;
+            if (Coded)
+            {
+                // Elements 4 t and 4 t + 2, then 4 t + 1 and 4 t + 3: the order of unpacked codes.
+                const uint2 four = valid ? *reinterpret_cast<const uint2*>(row + s * 16 + 4 * t) : make_uint2(0, 0);
+                qf[n][s][0] = __byte_perm(four.x, four.y, 0x5410);
+                qf[n][s][1] = __byte_perm(four.x, four.y, 0x7632);
+            }
+            else
+            {
+                qf[n][s][0] = valid ? *reinterpret_cast<const u32*>(row + s * 16 + 2 * t) : 0u;
+                qf[n][s][1] = valid ? *reinterpret_cast<const u32*>(row + s * 16 + 2 * t + 8) : 0u;
+            }
         }
 
 #if QUIRE_HEAD_DIM % 32 == 0
@@ -249,8 +351,20 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
 #pragma unroll
                 for (int h = 0; h < 2; h++)
                 {
-                    const float2 c = *reinterpret_cast<const float2*>(a.cosines + angle + s * 16 + 2 * t + 8 * h);
-                    const float2 w = *reinterpret_cast<const float2*>(a.sines + angle + s * 16 + 2 * t + 8 * h);
+                    float2 c;
+                    float2 w;
+                    if (Coded)
+                    {
+                        const i64 at = angle + s * 16 + 4 * t + h;
+                        c = make_float2(a.cosines[at], a.cosines[at + 2]);
+                        w = make_float2(a.sines[at], a.sines[at + 2]);
+                    }
+                    else
+                    {
+                        c = *reinterpret_cast<const float2*>(a.cosines + angle + s * 16 + 2 * t + 8 * h);
+                        w = *reinterpret_cast<const float2*>(a.sines + angle + s * 16 + 2 * t + 8 * h);
+                    }
+
                     const float2 x = unpack2(qf[n][s][h]);
                     const float2 y = unpack2(qf[n][s + Steps / 2][h]);
                     qf[n][s][h] = pack2(x.x * c.x - y.x * w.x, x.y * c.y - y.y * w.y);
@@ -267,7 +381,7 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
         fetch(tile + (Stages - 1) * Warps, (stage + Stages - 1) % Stages);
         wait_for_copies<Stages - 1>();
         __syncwarp();
-        const u32 keyTile = mine + stage * 2 * TileBytes;
+        const u32 keyTile = mine + stage * StageBytes;
         const u32 valueTile = keyTile + TileBytes;
         if (takesNewest && tile == (context - 1) / TileTokens)
         {
@@ -282,6 +396,28 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
             scores[n][0] = scores[n][1] = scores[n][2] = scores[n][3] = 0.0f;
         }
 
+#if QUIRE_CODES != 0
+#pragma unroll
+        for (int s = 0; s < Steps; s += 2)
+        {
+            // Tokens 0-7 and 8-15 of 16 elements each, then of the next 16, or of the same again where there are no more.
+            u32 k[4];
+            load_matrices(k, keyTile + (lane % 16) * RowBytes + (lane < 16 || s + 1 == Steps ? s : s + 1) * 16);
+#pragma unroll
+            for (int h = 0; h < 2 && s + h < Steps; h++)
+            {
+                u32 lower[2];
+                u32 upper[2];
+                unpack_codes(k[2 * h], lower[0], upper[0]);
+                unpack_codes(k[2 * h + 1], lower[1], upper[1]);
+#pragma unroll
+                for (int n = 0; n < ColumnTiles; n++)
+                {
+                    multiply_add(scores[n], lower[0], lower[1], upper[0], upper[1], qf[n][s + h][0], qf[n][s + h][1]);
+                }
+            }
+        }
+#else
 #pragma unroll
         for (int s = 0; s < Steps; s++)
         {
@@ -292,6 +428,21 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
             for (int n = 0; n < ColumnTiles; n++)
             {
                 multiply_add(scores[n], k[0], k[1], k[2], k[3], qf[n][s][0], qf[n][s][1]);
+            }
+        }
+#endif
+
+        // Of tokens g and g + 8.
+        float keyFactor[2] = {scoreScale, scoreScale};
+        float valueFactor[2] = {1.0f, 1.0f};
+        if (ScaledTokens)
+        {
+            const float* scales = reinterpret_cast<const float*>(shared + (keyTile - shared_address(shared)) + 2 * TileBytes);
+#pragma unroll
+            for (int h = 0; h < 2; h++)
+            {
+                keyFactor[h] *= scales[g + 8 * h];
+                valueFactor[h] = scales[TileTokens + g + 8 * h] * ValueRange;
             }
         }
 
@@ -305,7 +456,7 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
             {
                 const int token = tile * TileTokens + g + (i / 2) * 8;
                 const int column = n * 8 + 2 * t + (i % 2);
-                float s = scores[n][i] * scoreScale;
+                float s = scores[n][i] * keyFactor[i / 2];
                 if (a.softCap > 0.0f)
                 {
                     s = a.softCap * tanhf(s / a.softCap) * log2e;
@@ -358,10 +509,41 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
                 o[n][s][3] *= factor[1];
             }
 
+            if (ScaledTokens)
+            {
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                {
+                    weights[i] *= valueFactor[i / 2];
+                }
+            }
+
             p[n][0] = transpose_matrix(pack2(weights[0], weights[1]));
             p[n][1] = transpose_matrix(pack2(weights[2], weights[3]));
         }
 
+#if QUIRE_CODES != 0
+#pragma unroll
+        for (int s = 0; s < Steps; s += 2)
+        {
+            // Pairs of codes as the columns of 8x8 matrices: transposed, a thread has elements 2 g and 2 g + 1 of tokens 2 t and 2 t + 1.
+            u32 v[4];
+            load_matrices_transposed(v, valueTile + (lane % 16) * RowBytes + (lane < 16 || s + 1 == Steps ? s : s + 1) * 16);
+#pragma unroll
+            for (int h = 0; h < 2 && s + h < Steps; h++)
+            {
+                u32 even[2];
+                u32 odd[2];
+                unpack_codes(v[2 * h], even[0], odd[0]);
+                unpack_codes(v[2 * h + 1], even[1], odd[1]);
+#pragma unroll
+                for (int n = 0; n < ColumnTiles; n++)
+                {
+                    multiply_add(o[n][s + h], even[0], odd[0], even[1], odd[1], p[n][0], p[n][1]);
+                }
+            }
+        }
+#else
 #pragma unroll
         for (int s = 0; s < Steps; s++)
         {
@@ -374,6 +556,7 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
                 multiply_add(o[n][s], v[0], v[1], v[2], v[3], p[n][0], p[n][1]);
             }
         }
+#endif
 
         __syncwarp();
         stage = (stage + 1) % Stages;
@@ -407,8 +590,8 @@ extern "C" __global__ void __launch_bounds__(Warps* WarpSize) attention_decode(c
 #pragma unroll
             for (int s = 0; s < Steps; s++)
             {
-                mineOut[s * 16 + g] = o[n][s][j];
-                mineOut[s * 16 + g + 8] = o[n][s][j + 2];
+                mineOut[s * 16 + (Coded ? 2 * g : g)] = o[n][s][j];
+                mineOut[s * 16 + (Coded ? 2 * g + 1 : g + 8)] = o[n][s][j + 2];
             }
         }
     }

@@ -1,15 +1,19 @@
 // Attention for the shapes that have no tensor-core kernel (odd head sizes, very large groups): one warp a query and head, plain arithmetic.
-#include "numeric.cuh"
+//
+// Compile-time: QUIRE_CODES (cache_codes.cuh).
+#include "cache_codes.cuh"
 
 struct GenericArguments
 {
     const elem* q;
-    const elem* keys;
-    const elem* values;
+    const cell* keys;
+    const cell* values;
     elem* y;
     const int* queryStarts;
     const int* contextLengths;
     const int* blockTables;
+    const float* keyScales; // [blocks, kvHeads, blockSize], signed bytes only
+    const float* valueScales;
     i64 blockStride;
     int blockTableStride;
     int blockSize;
@@ -21,6 +25,7 @@ struct GenericArguments
     int slidingWindow;
     float scale;
     float softCap;
+    float valueScale; // what the layer's FP8 codes are multiplied with; that of the keys is in scale
 };
 
 constexpr int MaxPerLane = 16; // head sizes up to 512
@@ -77,10 +82,10 @@ extern "C" __global__ void __launch_bounds__(WarpSize) attention_generic(const _
         for (int i = 0; i < MaxPerLane; i++)
         {
             const int d = i * WarpSize + lane;
-            dot += d < a.headDim ? query[i] * to_float(a.keys[offset + d]) : 0.0f;
+            dot += d < a.headDim ? query[i] * cell_value(a.keys[offset + d]) : 0.0f;
         }
 
-        float score = warp_sum(dot) * a.scale;
+        float score = warp_sum(dot) * (ScaledTokens ? a.scale * a.keyScales[offset / a.headDim] : a.scale);
         if (a.softCap > 0.0f)
         {
             score = a.softCap * tanhf(score / a.softCap);
@@ -88,14 +93,15 @@ extern "C" __global__ void __launch_bounds__(WarpSize) attention_generic(const _
 
         const float newMaximum = fmaxf(maximum, score);
         const float factor = __expf(maximum - newMaximum);
-        const float weight = __expf(score - newMaximum);
+        float weight = __expf(score - newMaximum);
         maximum = newMaximum;
         sum = sum * factor + weight;
+        weight *= ScaledTokens ? a.valueScales[offset / a.headDim] : 1.0f;
 #pragma unroll
         for (int i = 0; i < MaxPerLane; i++)
         {
             const int d = i * WarpSize + lane;
-            o[i] = o[i] * factor + (d < a.headDim ? weight * to_float(a.values[offset + d]) : 0.0f);
+            o[i] = o[i] * factor + (d < a.headDim ? weight * cell_value(a.values[offset + d]) : 0.0f);
         }
     }
 
@@ -106,7 +112,7 @@ extern "C" __global__ void __launch_bounds__(WarpSize) attention_generic(const _
         const int d = i * WarpSize + lane;
         if (d < a.headDim)
         {
-            y[d] = to_elem(o[i] / sum);
+            y[d] = to_elem(Coded && !ScaledTokens ? o[i] / sum * a.valueScale : o[i] / sum);
         }
     }
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include "numeric.cuh"
 
-// Elements from the start of the cache to the row of a token in head 0.
+// Cells from the start of the cache to the row of a token in head 0.
 __device__ __forceinline__ i64 cache_offset(const int* table, int token, int blockSize, int blockShift, i64 blockStride, int headDim)
 {
     const int block = blockShift >= 0 ? token >> blockShift : token / blockSize;

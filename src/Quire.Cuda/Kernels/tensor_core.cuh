@@ -42,6 +42,13 @@ __device__ __forceinline__ void copy_async(u32 shared, const void* global, bool 
     asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(bytes) : "memory");
 }
 
+// The same for 4 bytes.
+__device__ __forceinline__ void copy_word_async(u32 shared, const void* global, bool counts)
+{
+    int bytes = counts ? 4 : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared), "l"(global), "r"(bytes) : "memory");
+}
+
 __device__ __forceinline__ void commit_copies()
 {
     asm volatile("cp.async.commit_group;" ::: "memory");

@@ -35,6 +35,28 @@ public partial class KernelSyntaxTests
         }
     }
 
+    [Theory]
+    [InlineData("attention_decode.cu")]
+    [InlineData("attention_prefill.cu")]
+    [InlineData("attention_generic.cu")]
+    [InlineData("cache_store.cu")]
+    public void What_reads_and_writes_the_cache_compiles_for_each_kind_of_cell(string source)
+    {
+        foreach (CacheCodes codes in Enum.GetValues<CacheCodes>())
+        {
+            foreach (string type in new[] { "-DQUIRE_BF16", "-DQUIRE_F16" })
+            {
+                foreach (int headDim in new[] { 80, 128 })
+                {
+                    string cells = codes == CacheCodes.None ? "-DQUIRE_NO_CODES" : $"-DQUIRE_CODES={(int)codes}";
+                    (bool succeeded, string output) = DeviceCompiler.Run(Path.Combine(Folder, source), type, cells, $"-DQUIRE_HEAD_DIM={headDim}");
+                    Assert.True(succeeded, output);
+                    Assert.DoesNotContain("warning:", output);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void The_check_notices_what_does_not_compile()
     {
