@@ -101,7 +101,7 @@ internal static class LayerTimings
                     }
                 }
             }, parts.Where((_, i) => i != 2).Sum(p => p.Bytes)));
-            long key = ((long)rows << 40) | ((long)context << 8);
+            long key = ((long)rows << 40) | ((long)context << 8) | ((long)cacheType << 4);
             foreach ((string name, Action<int> part, double bytes) in parts)
             {
                 key++;

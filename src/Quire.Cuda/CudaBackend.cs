@@ -26,6 +26,7 @@ public sealed class CudaBackend : IBackend
     private readonly List<CudaStaging> _staging = [];
     private readonly LogitsReader _logits;
     private readonly StepGraphs _graphs;
+    private readonly CudaStepClock _clock;
 
     /// <exception cref="CudaUnavailableException">There is no usable driver or card.</exception>
     /// <exception cref="ArgumentException">An element type that the kernels do not have.</exception>
@@ -47,6 +48,7 @@ public sealed class CudaBackend : IBackend
         _ops = new CudaOps(_device, _stream, _arena, _kernels, _planner, options);
         _logits = new LogitsReader(_device, _stream);
         _graphs = new StepGraphs(_stream, _ops);
+        _clock = new CudaStepClock(_device, _stream);
     }
 
     public DeviceInfo Device
@@ -71,6 +73,8 @@ public sealed class CudaBackend : IBackend
     public IStepGraphs? Graphs => _graphs;
 
     public IDeviceSampler? Sampler => _ops;
+
+    public IStepClock? Clock => _clock;
 
     public Tensor Allocate(DType type, int rows, int columns)
     {
@@ -238,6 +242,7 @@ public sealed class CudaBackend : IBackend
         _device.MakeCurrent();
         _stream.Synchronize();
         _graphs.Dispose();
+        _clock.Dispose();
         _logits.Dispose();
         _ops.Dispose();
         foreach (CudaStaging staging in _staging)

@@ -54,6 +54,9 @@ public sealed record EngineOptions
     /// <summary>Option <c>cuda_library_folders</c>.</summary>
     public string? CudaLibraryFolders { get => _set.GetText("cuda_library_folders"); init => _set.Put("cuda_library_folders", value); }
 
+    /// <summary>Option <c>cuda_cache_folder</c>.</summary>
+    public string? CudaCacheFolder { get => _set.GetText("cuda_cache_folder"); init => _set.Put("cuda_cache_folder", value); }
+
     /// <summary>Option <c>threads</c>.</summary>
     public int? Threads { get => GetInt("threads"); init => _set.Put("threads", (long?)value); }
 

@@ -39,9 +39,10 @@ public sealed class InferenceEngine : IAsyncDisposable
     {
         _loaded = loaded;
         Metrics = new EngineMetrics(loaded.Info.MaxModelLen, loaded.CacheConfig, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0);
+        Steps = new StepRecorder(loaded.Backend.Clock);
         _intake = new RequestIntake(this, loaded.Info, loaded.Tokenizer, loaded.Samplers, loaded.Loras);
         _loop = new EngineLoop(
-            loaded.Scheduler, loaded.Runner, Metrics, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras, loaded.Options.AsyncScheduling);
+            loaded.Scheduler, loaded.Runner, Metrics, Steps, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras, loaded.Options.AsyncScheduling);
         _log = loaded.Options.DisableLogStats ? null : new EngineLog(Metrics, logs.CreateLogger("Quire.Engine.Stats"));
         _loop.Start();
     }
@@ -69,6 +70,9 @@ public sealed class InferenceEngine : IAsyncDisposable
     public LoraRegistry? Loras => _loaded.Loras;
 
     public EngineMetrics Metrics { get; }
+
+    /// <summary>Measures steps from its start to its stop: what the host takes for each, and how long the device waits between them.</summary>
+    public StepRecorder Steps { get; }
 
     public EngineHealth Health
     {

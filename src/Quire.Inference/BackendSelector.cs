@@ -47,7 +47,7 @@ public static class BackendSelector
             {
                 Device = ordinal,
                 ActivationType = options.DType is "float16" or "half" ? DType.F16 : DType.BF16,
-                CacheFolder = caches.Length > 0 ? Path.Combine(caches, "quire", "cuda") : null,
+                CacheFolder = options.CudaCacheFolder ?? (caches.Length > 0 ? Path.Combine(caches, "quire", "cuda") : null),
                 PrecompiledFolder = Path.Combine(AppContext.BaseDirectory, "cuda-kernels"),
             });
         }

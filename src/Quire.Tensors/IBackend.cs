@@ -38,6 +38,9 @@ public interface IBackend : IDisposable
     /// <summary>Null where tokens are chosen on the host.</summary>
     IDeviceSampler? Sampler => null;
 
+    /// <summary>Null where operations run while they are called, so that there is nothing between steps.</summary>
+    IStepClock? Clock => null;
+
     /// <summary>Zeroed memory of the device for rows · columns elements, aligned to 64 bytes.</summary>
     /// <exception cref="OutOfMemoryException">The device has not enough left.</exception>
     Tensor Allocate(DType type, int rows, int columns);

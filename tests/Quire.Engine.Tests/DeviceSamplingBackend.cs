@@ -9,7 +9,7 @@ namespace Quire.Engine.Tests;
 /// The CPU backend with what a GPU adds: it chooses tokens itself, gives them out only when they are asked for, and asks for steps of single
 /// tokens to be recorded. With it the engine runs one step ahead, as on a GPU.
 /// </summary>
-internal sealed unsafe class DeviceSamplingBackend : IBackend, IDeviceSampler, IStepGraphs
+internal sealed unsafe class DeviceSamplingBackend : IBackend, IDeviceSampler, IStepGraphs, IStepClock
 {
     private readonly CpuBackend _cpu = new(new CpuOptions());
     private readonly int[]?[] _reads = new int[]?[4];
@@ -37,6 +37,14 @@ internal sealed unsafe class DeviceSamplingBackend : IBackend, IDeviceSampler, I
 
     public IDeviceSampler? Sampler => this;
 
+    public IStepClock? Clock => this;
+
+    /// <summary>Steps that began on the clock; each has ended when the next one begins.</summary>
+    public int ClockedSteps { get; private set; }
+
+    /// <summary>True between the beginning of a step and its end.</summary>
+    public bool IsInStep { get; private set; }
+
     public Tensor Allocate(DType type, int rows, int columns) => _cpu.Allocate(type, rows, columns);
 
     public StagingBuffer AllocateStaging(int bytes) => _cpu.AllocateStaging(bytes);
@@ -63,6 +71,25 @@ internal sealed unsafe class DeviceSamplingBackend : IBackend, IDeviceSampler, I
             RowSampling sampling = rows == 0 ? default : ((RowSampling*)rows)[i];
             tokens.HostRow<int>(0)[i] = Choose(row, sampling);
         }
+    }
+
+    void IStepClock.Start()
+    {
+    }
+
+    DeviceTimes IStepClock.Stop() => new(ClockedSteps, 3, 1);
+
+    void IStepClock.Begin()
+    {
+        Assert.False(IsInStep, "a step began before the one before it had ended");
+        IsInStep = true;
+        ClockedSteps++;
+    }
+
+    void IStepClock.End()
+    {
+        Assert.True(IsInStep, "a step ended twice");
+        IsInStep = false;
     }
 
     public void Resolve(Tensor tokenIds, Tensor tokens)

@@ -31,6 +31,8 @@ public class StepOverlapTests
             Assert.Equal(expected[i], actual[i]);
         }
 
+        Assert.True(backend.ClockedSteps > 0);
+        Assert.False(backend.IsInStep);
         bool overlaps = configuration != "one step after the other";
         Assert.Equal(overlaps, backend.ResolvedTokens > 0);
         Assert.Equal(overlaps ? 2 : 1, backend.MostOpenReads);

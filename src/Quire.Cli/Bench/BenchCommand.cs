@@ -53,7 +53,7 @@ internal abstract class BenchCommand : CliCommand
         int repeats = call.Parsed.GetValue(_repeat);
         if (repeats is < 1 or > 1000)
             throw Failures.Usage(ErrorCodes.InvalidOption, $"--repeat must be in [1, 1000], got {repeats}", "repeat");
-        var machine = MachineInfo.Read();
+        var machine = MachineInfo.Read(Tables.HasFlag(OptionTables.Engine) ? call.Options.GetText("device") : null);
         await call.Host.Error.WriteLineAsync(machine.ToString()).ConfigureAwait(false);
         List<JsonObject> runs = await MeasureAsync(call, repeats, cancellationToken).ConfigureAwait(false);
         JsonObject result = Summarize(runs);

@@ -8,6 +8,7 @@ using System.Threading.Tasks;
 using Quire.Cli.CommandLine;
 using Quire.Core.Requests;
 using Quire.Engine;
+using Quire.Engine.Metrics;
 using Quire.Engine.Options;
 
 namespace Quire.Cli.Bench;
@@ -83,10 +84,12 @@ internal sealed class BenchThroughputCommand : BenchCommand
         {
             // Every run starts with an empty cache, or the later ones would only measure lookups.
             await engine.ResetPrefixCacheAsync().ConfigureAwait(false);
+            engine.Steps.Start();
             long start = Stopwatch.GetTimestamp();
             (long prompt, long output) = await OfflineBench.RunAsync(engine, requests, sampling, cancellationToken).ConfigureAwait(false);
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            runs.Add(new JsonObject
+            StepTimes steps = engine.Steps.Stop();
+            var run = new JsonObject
             {
                 ["elapsed_time"] = seconds,
                 ["num_requests"] = requests.Count,
@@ -96,7 +99,13 @@ internal sealed class BenchThroughputCommand : BenchCommand
                 ["total_input_tokens"] = prompt,
                 ["total_output_tokens"] = output,
                 ["output_tokens_per_second"] = output / seconds,
-            });
+                ["num_steps"] = steps.Steps,
+                ["p50_step_host_time_ms"] = steps.HostP50 * 1e3,
+                ["p99.9_step_host_time_ms"] = steps.HostP999 * 1e3,
+            };
+            if (steps.Device is { } device)
+                run["gpu_idle_percent"] = device.IdleShare * 100;
+            runs.Add(run);
         }
 
         return runs;

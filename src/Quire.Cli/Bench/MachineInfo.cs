@@ -7,13 +7,15 @@ using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using System.Text.Json.Nodes;
 using Quire.Cpu;
+using Quire.Cuda.Device;
 
 namespace Quire.Cli.Bench;
 
 /// <summary>What a measurement was taken on: printed with every result.</summary>
-internal sealed record MachineInfo(string Processor, string Instructions, int Cores, double MemoryGiB, string OperatingSystem, string Runtime, string Version)
+internal sealed record MachineInfo(string Processor, string Instructions, int Cores, double MemoryGiB, GpuInfo? Gpu, string OperatingSystem, string Runtime, string Version)
 {
-    public static MachineInfo Read()
+    /// <param name="device">The option device: where it says cpu, a GPU does not matter.</param>
+    public static MachineInfo Read(string? device)
     {
         var features = CpuFeatures.Detect();
         return new MachineInfo(
@@ -21,10 +23,15 @@ internal sealed record MachineInfo(string Processor, string Instructions, int Co
             InstructionSets(),
             features.PhysicalCores,
             Math.Round(GC.GetGCMemoryInfo(GCKind.Any).TotalAvailableMemoryBytes / (double)(1L << 30), 1),
+            device == "cpu" ? null : GpuInfo.Find(Ordinal(device)),
             RuntimeInformation.OSDescription,
             RuntimeInformation.FrameworkDescription + (RuntimeFeature.IsDynamicCodeCompiled ? "" : " (native)"),
             CommandRouter.Version);
     }
+
+    /// <summary>The card of "cuda:1"; other names mean the first one.</summary>
+    private static int Ordinal(string? device) =>
+        device?.StartsWith("cuda:", StringComparison.Ordinal) == true && int.TryParse(device.AsSpan(5), CultureInfo.InvariantCulture, out int ordinal) ? ordinal : 0;
 
     /// <summary>What the runtime may use of the processor, as far as it matters for arithmetic.</summary>
     private static string InstructionSets()
@@ -53,12 +60,15 @@ internal sealed record MachineInfo(string Processor, string Instructions, int Co
         ["instruction_sets"] = Instructions,
         ["cores"] = Cores,
         ["memory_gib"] = MemoryGiB,
-        ["gpu"] = null,
+        ["gpu"] = Gpu?.Name,
+        ["gpu_memory_gib"] = Gpu is null ? null : Math.Round(Gpu.MemoryBytes / (double)(1L << 30), 1),
+        ["driver"] = Gpu?.Driver,
+        ["cuda"] = Gpu?.Cuda,
         ["os"] = OperatingSystem,
         ["runtime"] = Runtime,
         ["commit"] = Version,
     };
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{Processor}, {Instructions}, {Cores} cores, {MemoryGiB} GiB, {OperatingSystem}, {Runtime}, quire {Version}");
+        $"{Processor}, {Instructions}, {Cores} cores, {MemoryGiB} GiB, {(Gpu is null ? "" : $"{Gpu}, ")}{OperatingSystem}, {Runtime}, quire {Version}");
 }

@@ -13,6 +13,9 @@ namespace Quire.Cli.CommandLine;
 /// <summary>Starts an engine for a command, with progress on standard error.</summary>
 internal static class EngineStart
 {
+    /// <summary>What the line says that is written when an engine takes requests (with --verbose, or on a terminal).</summary>
+    internal const string ReadyWords = ", loaded in ";
+
     public static async Task<InferenceEngine> RunAsync(CliCall call, UsageContext use, CancellationToken cancellationToken, LogLevel? least = null)
     {
         ILoggerFactory logs = Logging(call, least ?? (call.Verbose ? LogLevel.Information : LogLevel.Warning));
@@ -36,7 +39,7 @@ internal static class EngineStart
         if (call.Verbose || shows)
         {
             call.Host.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{engine.Model.ServedNames[0]}: {engine.Model.Architecture}, {engine.Model.DType}, context {engine.Model.MaxModelLen}, KV cache {engine.MemoryPlan.CacheTokens} tokens, loaded in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s"));
+                $"{engine.Model.ServedNames[0]}: {engine.Model.Architecture}, {engine.Model.DType}, context {engine.Model.MaxModelLen}, KV cache {engine.MemoryPlan.CacheTokens} tokens{ReadyWords}{Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s"));
         }
 
         return engine;

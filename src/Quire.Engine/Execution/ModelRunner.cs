@@ -27,6 +27,7 @@ internal sealed class ModelRunner
     private readonly StepResult[] _results;
     private readonly LoraSlots? _lora;
     private readonly IStepGraphs? _graphs;
+    private readonly IStepClock? _clock;
     private readonly Tensor _tokens;
     private int _launches;
 
@@ -52,6 +53,7 @@ internal sealed class ModelRunner
         // One in flight and the one before it.
         _results = [new StepResult(maxSequences), new StepResult(maxSequences)];
         _graphs = enforceEager ? null : backend.Graphs;
+        _clock = backend.Clock;
         _tokens = backend.Sampler is null ? default : backend.Allocate(DType.I32, 1, maxSequences);
     }
 
@@ -76,6 +78,7 @@ internal sealed class ModelRunner
         result.IsOnDevice = _backend.Sampler is not null && _batch.PromptRowCount == 0
             && result.Samples <= _model.Workspace.MaxLogitRows && ChoosesOnDevice(plan);
         long start = Stopwatch.GetTimestamp();
+        _clock?.Begin();
         CopyBlocks(plan);
         if (_batch.HasPendingInputs)
         {
@@ -93,6 +96,11 @@ internal sealed class ModelRunner
             {
                 Choose(result.Samples);
             }
+        }
+
+        if (result.IsOnDevice || result.Samples == 0)
+        {
+            _clock?.End();
         }
 
         if (result.IsOnDevice && result.Samples > 0)
@@ -138,14 +146,24 @@ internal sealed class ModelRunner
         }
 
         _backend.IsTuning = true;
-        for (int tokens = 16; tokens < 2 * maxTokens; tokens *= 2)
-        {
-            RunEmpty(Math.Min(tokens, maxTokens));
 
+        // The largest step first: what the backend keeps between steps has its final size then, and nothing is outgrown and lost.
+        int largest = 16;
+        while (largest < maxTokens)
+        {
+            largest *= 2;
+        }
+
+        for (int tokens = largest; tokens >= 16; tokens /= 2)
+        {
             // Sizes of decode steps lie closer together, and so do their fastest ways, as long as the weights take longer to read than to multiply.
-            for (int between = tokens + 32; between < Math.Min(2 * tokens, Math.Min(maxSequences, MaxCloseRows) + 1); between += 32)
+            RunEmpty(Math.Min(tokens, maxTokens));
+            for (int between = tokens - 32; between > tokens / 2; between -= 32)
             {
-                RunEmpty(between);
+                if (between <= Math.Min(maxSequences, MaxCloseRows))
+                {
+                    RunEmpty(between);
+                }
             }
         }
 
@@ -243,9 +261,18 @@ internal sealed class ModelRunner
         {
             int count = Math.Min(_model.Workspace.MaxLogitRows, result.Samples - start);
             Tensor logits = _model.ComputeLogits(_batch.SampleRows(start, count));
+            if (start + count == result.Samples)
+            {
+                _clock?.End();
+            }
+
             for (int i = 0; i < count; i++)
             {
-                SampleRow(result, rows, start + i, _backend.MapLogits(logits, i));
+                // The first row waits for all.
+                long before = Stopwatch.GetTimestamp();
+                Span<float> row = _backend.MapLogits(logits, i);
+                DeviceTicks += i == 0 ? Stopwatch.GetTimestamp() - before : 0;
+                SampleRow(result, rows, start + i, row);
             }
         }
     }

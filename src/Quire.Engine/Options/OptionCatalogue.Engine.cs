@@ -26,6 +26,7 @@ public static partial class OptionCatalogue
         Choice(OptionGroup.Model, "device", "auto", ["auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7"], "What computes. auto takes the best that the machine has."),
         Integer(OptionGroup.Model, "threads", "0", 0, "Worker threads of the CPU backend; 0 takes one per core. (Quire's own.)"),
         Text(OptionGroup.Model, "cuda_library_folders", "none", "Folders that hold libcuda, NVRTC or cuBLASLt, or a Python that has NVIDIA's packages, beside the usual places; separated as in PATH. (Quire's own.)"),
+        Text(OptionGroup.Model, "cuda_cache_folder", "the user's cache folder", "Where compiled kernels and the timings of matrix products are kept between starts. (Quire's own.)"),
         Json(OptionGroup.Model, "hf_overrides", "{}", "Merged into config.json, nested objects key by key."),
         Text(OptionGroup.Model, "hf_config_path", "the model", "Folder that config.json is read from instead.").Refuse("put config.json beside the weights"),
         Choice(OptionGroup.Model, "config_format", "auto", ["auto", "hf"], "Format of the model's configuration.", ["mistral"]),
