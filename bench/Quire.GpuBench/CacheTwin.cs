@@ -72,11 +72,17 @@ internal sealed unsafe class CacheTwin
         {
             Host = new KvCacheLayer(keys.Data, values.Data, shape)
             {
-                KeyScales = keyScales.Data, ValueScales = valueScales.Data, KeyScale = keyScale, ValueScale = valueScale,
+                KeyScales = keyScales.Data,
+                ValueScales = valueScales.Data,
+                KeyScale = keyScale,
+                ValueScale = valueScale,
             },
             Device = new KvCacheLayer(world.Upload(keys).Data, world.Upload(values).Data, shape)
             {
-                KeyScales = world.Upload(keyScales).Data, ValueScales = world.Upload(valueScales).Data, KeyScale = keyScale, ValueScale = valueScale,
+                KeyScales = world.Upload(keyScales).Data,
+                ValueScales = world.Upload(valueScales).Data,
+                KeyScale = keyScale,
+                ValueScale = valueScale,
             },
         };
     }

@@ -38,11 +38,10 @@ public sealed class InferenceEngine : IAsyncDisposable
     private InferenceEngine(LoadedModel loaded, ILoggerFactory logs)
     {
         _loaded = loaded;
-        Metrics = new EngineMetrics(loaded.Info.MaxModelLen, loaded.CacheConfig, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0);
-        Steps = new StepRecorder(loaded.Backend.Clock);
+        Metrics = new EngineMetrics(loaded.Info.MaxModelLen, loaded.CacheConfig, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0) { Steps = new StepRecorder(loaded.Backend.Clock) };
         _intake = new RequestIntake(this, loaded.Info, loaded.Tokenizer, loaded.Samplers, loaded.Loras);
         _loop = new EngineLoop(
-            loaded.Scheduler, loaded.Runner, Metrics, Steps, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras, loaded.Options.AsyncScheduling);
+            loaded.Scheduler, loaded.Runner, Metrics, _commands, logs.CreateLogger("Quire.Engine"), loaded.Loras, loaded.Options.AsyncScheduling);
         _log = loaded.Options.DisableLogStats ? null : new EngineLog(Metrics, logs.CreateLogger("Quire.Engine.Stats"));
         _loop.Start();
     }
@@ -72,7 +71,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     public EngineMetrics Metrics { get; }
 
     /// <summary>Measures steps from its start to its stop: what the host takes for each, and how long the device waits between them.</summary>
-    public StepRecorder Steps { get; }
+    public StepRecorder Steps => Metrics.Steps;
 
     public EngineHealth Health
     {

@@ -15,7 +15,7 @@ public class EngineLoopTests
     {
         using var commands = new CommandQueue();
         var scheduler = new Scheduler(new SchedulerOptions { MaxNumSeqs = 1, MaxNumBatchedTokens = 8, MaxModelLen = 8, NumBlocks = 4 });
-        var loop = new EngineLoop(scheduler, null!, new EngineMetrics(8, [], 0), new StepRecorder(null), commands, NullLogger.Instance, loras: null, overlaps: false);
+        var loop = new EngineLoop(scheduler, null!, new EngineMetrics(8, [], 0), commands, NullLogger.Instance, loras: null, overlaps: false);
         var answer = new TaskCompletionSource<bool>();
         commands.Post(new EngineCommand((CommandKind)99, null));
         commands.Post(new EngineCommand(CommandKind.ResetPrefixCache, answer));

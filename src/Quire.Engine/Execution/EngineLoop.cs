@@ -31,7 +31,6 @@ internal sealed class EngineLoop
     private List<EngineCommand> _executing = [];
     private int _executed;
     private readonly bool _overlaps;
-    private readonly StepRecorder _recorder;
     private StepResult? _inFlight;
     private SchedulerStatistics _published;
     private bool _stopping;
@@ -40,11 +39,9 @@ internal sealed class EngineLoop
     private volatile Exception? _failure;
 
     public EngineLoop(
-        Scheduler scheduler, ModelRunner runner, EngineMetrics metrics, StepRecorder recorder, CommandQueue commands, ILogger logger, LoraRegistry? loras,
-        bool overlaps)
+        Scheduler scheduler, ModelRunner runner, EngineMetrics metrics, CommandQueue commands, ILogger logger, LoraRegistry? loras, bool overlaps)
     {
         _overlaps = overlaps;
-        _recorder = recorder;
         _scheduler = scheduler;
         _runner = runner;
         _metrics = metrics;
@@ -132,9 +129,7 @@ internal sealed class EngineLoop
             return false;
         }
 
-        long hostTicks = Stopwatch.GetTimestamp() - start - _runner.DeviceTicks;
-        _metrics.StepHostTime.Observe(hostTicks / (double)Stopwatch.Frequency);
-        _recorder.Note(hostTicks);
+        _metrics.ObserveStep(Stopwatch.GetTimestamp() - start - _runner.DeviceTicks);
         return true;
     }
 

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Threading;
 using Quire.Core.Requests;
 
@@ -110,10 +111,19 @@ public sealed class EngineMetrics
     /// <summary>Host time of a step outside the model: planning, batch building, sampling, bookkeeping; seconds.</summary>
     public Histogram StepHostTime { get; } = new(1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 1e-1);
 
+    internal StepRecorder Steps { get; init; } = new(null);
+
     public Counter Finished(FinishReason reason) => _finished[(int)reason];
 
     /// <summary>Of the waiting requests those that wait for something else than room, such as a slot for their adapter.</summary>
     public int RequestsDeferred => Volatile.Read(ref _deferred);
+
+    /// <summary>One turn of the engine's loop: its time on the host, in Stopwatch ticks.</summary>
+    internal void ObserveStep(long hostTicks)
+    {
+        StepHostTime.Observe(hostTicks / (double)Stopwatch.Frequency);
+        Steps.Note(hostTicks);
+    }
 
     /// <summary>The gauges, set once a step.</summary>
     internal void SetState(int running, int waiting, int deferred, double kvCacheUsage)
