@@ -33,6 +33,7 @@ internal static class OperationChecks
             Elementwise(checks);
             Products(checks);
             PackedProducts.Add(checks);
+            ManyRows.Add(checks);
             Attention(checks);
             QuantizedAttention(checks);
             Experts(checks);
@@ -208,7 +209,7 @@ internal static class OperationChecks
     private static void Attention(List<(string, Func<TwinWorld, double>, double)> checks)
     {
         (int, int)[] decode = [(1, 1), (1, 17), (1, 300), (1, 64), (1, 129)];
-        (int, int)[] mixed = [(1, 200), (130, 130), (1, 5), (70, 333), (2, 40), (5, 5)];
+        (int, int)[] mixed = [(1, 200), (130, 130), (1, 5), (70, 333), (2, 40), (5, 5), (300, 395)];
         foreach (int headDim in new[] { 16, 32, 64, 80, 96, 128, 256, 40, 24 })
         {
             foreach ((int kvHeads, int group) in new[] { (2, 1), (2, 4), (1, 12), (1, 20) })
@@ -307,7 +308,7 @@ internal static class OperationChecks
         }, OneRounding));
     }
 
-    private static (LinearWeight Host, LinearWeight Device) Weight(TwinWorld world, int outFeatures, int inFeatures, bool bias)
+    internal static (LinearWeight Host, LinearWeight Device) Weight(TwinWorld world, int outFeatures, int inFeatures, bool bias)
     {
         Tensor first = world.Numbers(outFeatures / 2, inFeatures, scale: 1 / Math.Sqrt(inFeatures)).Host;
         Tensor second = world.Numbers(outFeatures - outFeatures / 2, inFeatures, scale: 1 / Math.Sqrt(inFeatures)).Host;

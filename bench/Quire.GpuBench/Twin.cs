@@ -82,11 +82,13 @@ internal sealed unsafe class TwinWorld(CudaBackend cuda, int seed) : IDisposable
     public Tensor Upload(Tensor host) => Cuda.Upload(new HostMatrix(host.Data, host.Type, host.Rows, host.Columns), host.Type);
 
     /// <summary>‖device − host‖ / ‖host‖; NaN when anything on the device is not a number.</summary>
-    public double Difference(Twin twin)
+    public double Difference(Twin twin) => Difference(twin.Device, twin.Host);
+
+    /// <summary>The same for any two tensors of one shape.</summary>
+    public double Difference(Tensor device, Tensor host)
     {
-        Tensor host = twin.Host;
-        Tensor copy = _memory.Allocate(host.Type, host.Rows, host.Columns);
-        Cuda.Download(twin.Device, new Span<byte>((byte*)copy.Data, host.Rows * host.Columns * host.Type.SizeInBytes()));
+        Tensor copy = _memory.Allocate(device.Type, host.Rows, host.Columns);
+        Cuda.Download(device, new Span<byte>((byte*)copy.Data, host.Rows * host.Columns * device.Type.SizeInBytes()));
         double difference = 0;
         double norm = 0;
         for (int row = 0; row < host.Rows; row++)

@@ -101,6 +101,6 @@ internal static class HopperPrefillAttention
     public static bool Supports(int computeMajor, int headDim, int blockSize) =>
         computeMajor == 9 && (headDim is 64 or 128) && blockSize % 8 == 0 && Keys % blockSize == 0;
 
-    /// <summary>Queries, and two tiles of keys and of values; the kernel moves the start to a multiple of 1,024 itself.</summary>
-    public static int SharedBytes(int headDim) => (Queries + 2 * Stages * Keys) * headDim * 2 + 1024;
+    /// <summary>Queries of two pieces of work, and two tiles of keys and of values; the kernel moves the start to a multiple of 1,024 itself.</summary>
+    public static int SharedBytes(int headDim) => (2 * Queries + 2 * Stages * Keys) * headDim * 2 + 1024;
 }

@@ -16,6 +16,7 @@ internal sealed partial class CudaOps
     private const int MaxColumns = 16;
     private DeviceScratch _partial;
     private DeviceScratch _arrivals;
+    private DeviceScratch _progress;
     private readonly Dictionary<nint, (TensorMap Keys, TensorMap Values)> _maps = [];
 
     public void PagedAttention(Tensor q, in KvCacheLayer cache, in AttentionBatch batch, in AttentionSpec spec, Tensor y)
@@ -48,7 +49,8 @@ internal sealed partial class CudaOps
             return;
         }
 
-        if (!cache.Shape.IsQuantized && HopperPrefillAttention.Supports(_device.ComputeMajor, spec.HeadDim, cache.Shape.BlockSize))
+        if (!cache.Shape.IsQuantized && y.Stride % 8 == 0 && y.Data % 16 == 0
+            && HopperPrefillAttention.Supports(_device.ComputeMajor, spec.HeadDim, cache.Shape.BlockSize))
         {
             HopperPrefill(q, cache, batch, spec, y, decodeQueries + 1);
         }
@@ -168,36 +170,39 @@ internal sealed partial class CudaOps
 
     private void HopperPrefill(Tensor q, in KvCacheLayer cache, in AttentionBatch batch, in AttentionSpec spec, Tensor y, int minQueries)
     {
-        int tiles = q.Rows / HopperPrefillAttention.Queries + Math.Min(batch.Sequences, q.Rows / minQueries);
+        int tiles = Math.Max(q.Rows / HopperPrefillAttention.Queries + Math.Min(batch.Sequences, q.Rows / minQueries), 1);
         (TensorMap keys, TensorMap values) = MapsOf(cache);
         var arguments = new HopperPrefillArguments
         {
             Keys = keys,
             Values = values,
-            Q = q.Data,
+            Queries = MapOf(q, HopperPrefillAttention.Queries),
             Y = y.Data,
             QueryStarts = batch.QueryStarts.Data,
             ContextLengths = batch.ContextLengths.Data,
             BlockTables = batch.BlockTables.Data,
+            Progress = _progress.Reserve(_arena, 2 * sizeof(int)),
             BlockTableStride = batch.BlockTables.Stride,
             BlockSize = cache.Shape.BlockSize,
+            Heads = spec.Heads,
             KvHeads = spec.KvHeads,
             Sequences = batch.Sequences,
-            Group = spec.Heads / spec.KvHeads,
+            Tiles = tiles,
             MinQueries = minQueries,
-            QStride = q.Stride,
             YStride = y.Stride,
             SlidingWindow = spec.SlidingWindow,
             Scale = spec.Scale,
             SoftCap = spec.LogitSoftCap,
         };
-        var config = new LaunchConfig(spec.Heads, HopperPrefillAttention.Threads)
+        var config = new LaunchConfig(Math.Min(_device.MultiprocessorCount, tiles * spec.Heads), HopperPrefillAttention.Threads)
         {
-            GridY = Math.Max(tiles, 1),
             SharedBytes = HopperPrefillAttention.SharedBytes(spec.HeadDim),
         };
-        LaunchHeavy(_kernels.HopperPrefill(spec.HeadDim), config, arguments);
+        LaunchHeavy(_kernels.HopperPrefill(spec.HeadDim, spec.LogitSoftCap > 0), config, arguments);
     }
+
+    /// <summary>Rows of activations or weights, copied in boxes of 64 elements by that many rows.</summary>
+    private static TensorMap MapOf(Tensor x, int boxRows) => TensorMaps.Rows16(x.Data, x.Type == DType.BF16, x.Columns, x.Rows, x.Stride, boxRows);
 
     /// <summary>The tensor maps of a layer's cache, made at its first use.</summary>
     private (TensorMap Keys, TensorMap Values) MapsOf(in KvCacheLayer cache)
@@ -208,8 +213,8 @@ internal sealed partial class CudaOps
             long rows = (long)shape.Blocks * shape.KvHeads * shape.BlockSize;
             bool isBFloat16 = shape.Type == DType.BF16;
             maps = (
-                TensorMaps.Rows16(cache.Keys, isBFloat16, shape.HeadDim, rows, shape.BlockSize),
-                TensorMaps.Rows16(cache.Values, isBFloat16, shape.HeadDim, rows, shape.BlockSize));
+                TensorMaps.Rows16(cache.Keys, isBFloat16, shape.HeadDim, rows, shape.HeadDim, shape.BlockSize),
+                TensorMaps.Rows16(cache.Values, isBFloat16, shape.HeadDim, rows, shape.HeadDim, shape.BlockSize));
             _maps.Add(cache.Keys, maps);
         }
 

@@ -89,6 +89,14 @@ internal sealed partial class CudaOps
             return;
         }
 
+        if (_hasProduct && Same(gateUp, _productY) && TakesGate(y))
+        {
+            _hasProduct = false;
+            Writes(y);
+            LaunchGated(activation, y);
+            return;
+        }
+
         Reads(gateUp);
         Writes(y);
         if (_fuse && y.Rows > _fewRows)

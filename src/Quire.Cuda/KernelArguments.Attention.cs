@@ -159,23 +159,24 @@ internal struct GenericAttentionArguments
     public float ValueScale;
 }
 
-[StructLayout(LayoutKind.Sequential, Size = 384)]
+[StructLayout(LayoutKind.Sequential, Size = 512)]
 internal struct HopperPrefillArguments
 {
     public TensorMap Keys;
     public TensorMap Values;
-    public nint Q;
+    public TensorMap Queries;
     public nint Y;
     public nint QueryStarts;
     public nint ContextLengths;
     public nint BlockTables;
+    public nint Progress;
     public int BlockTableStride;
     public int BlockSize;
+    public int Heads;
     public int KvHeads;
     public int Sequences;
-    public int Group;
+    public int Tiles;
     public int MinQueries;
-    public int QStride;
     public int YStride;
     public int SlidingWindow;
     public float Scale;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Quire.Cuda.Interop;
 
 namespace Quire.Cuda;
 
@@ -130,6 +131,18 @@ internal struct GreedyArguments
     public nint Arrivals;
     public int Columns;
     public int Stride;
+}
+
+[StructLayout(LayoutKind.Sequential, Size = 320)]
+internal struct GatedGemmArguments
+{
+    public TensorMap X;
+    public TensorMap W;
+    public nint Y;
+    public int Rows;
+    public int Outputs;
+    public int Depth;
+    public int YStride;
 }
 
 [StructLayout(LayoutKind.Sequential)]

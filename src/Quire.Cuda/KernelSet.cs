@@ -37,8 +37,11 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
     public CudaKernel Prefill(int headDim, CacheCodes codes) =>
         Variant("attention_prefill", "QUIRE_HEAD_DIM", headDim, null, 0, codes, PrefillAttention.SharedBytes(headDim, codes));
 
-    public CudaKernel HopperPrefill(int headDim) =>
-        Variant("attention_prefill_hopper", "QUIRE_HEAD_DIM", headDim, null, 0, CacheCodes.None, HopperPrefillAttention.SharedBytes(headDim));
+    public CudaKernel HopperPrefill(int headDim, bool softCap) => Variant(
+        "attention_prefill_hopper", "QUIRE_HEAD_DIM", headDim, "QUIRE_SOFT_CAP", softCap ? 1 : 0, CacheCodes.None, HopperPrefillAttention.SharedBytes(headDim));
+
+    public CudaKernel GatedGemm(Activation activation) =>
+        Variant("gated_gemm_hopper", "QUIRE_ACTIVATION", (int)activation, null, 0, CacheCodes.None, Cuda.GatedGemm.SharedBytes);
 
     /// <param name="tiles">Rows of x in units of eight: 1, 2 or 4.</param>
     /// <param name="rowTiles">Rows of W a block in units of sixteen: 1 or 2.</param>

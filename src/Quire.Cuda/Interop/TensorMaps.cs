@@ -21,13 +21,19 @@ internal static unsafe partial class TensorMaps
     private const int FillZero = 0;
 
     /// <summary>
-    /// Rows of 16-bit elements without gaps, copied in boxes of 64 elements by <paramref name="boxRows"/> rows to the layout that
+    /// Rows of 16-bit elements, copied in boxes of 64 elements by <paramref name="boxRows"/> rows to the layout that
     /// warpgroup instructions read: 128 bytes a row, swizzled.
     /// </summary>
-    public static TensorMap Rows16(nint address, bool isBFloat16, int columns, long rows, int boxRows)
+    /// <param name="address">A multiple of 16.</param>
+    /// <param name="isBFloat16">False for F16.</param>
+    /// <param name="columns">Elements of a row; what a box has beyond them reads as zeroes.</param>
+    /// <param name="rows">Rows; what a box has beyond them reads as zeroes.</param>
+    /// <param name="stride">Elements from one row to the next, a multiple of 8.</param>
+    /// <param name="boxRows">Rows of a box, at most 256.</param>
+    public static TensorMap Rows16(nint address, bool isBFloat16, int columns, long rows, int stride, int boxRows)
     {
         ulong* dimensions = stackalloc ulong[2] { (ulong)columns, (ulong)rows };
-        ulong* strides = stackalloc ulong[1] { (ulong)columns * 2 };
+        ulong* strides = stackalloc ulong[1] { (ulong)stride * 2 };
         uint* box = stackalloc uint[2] { 64, (uint)boxRows };
         uint* steps = stackalloc uint[2] { 1, 1 };
 
