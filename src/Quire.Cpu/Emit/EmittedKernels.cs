@@ -35,6 +35,34 @@ internal sealed class EmittedKernels(ProcessorExtensions extensions) : IDisposab
         return kernels;
     }
 
+    /// <summary>The same for weights with blocks.</summary>
+    public nint[]? FindQuants<TQuants>()
+        where TQuants : struct, IBlockQuants
+    {
+        if (!_kernels.TryGetValue(TQuants.Format, out nint[]? kernels))
+        {
+            kernels = extensions.IntegerProducts ? Load(BlockAssembler.Quants<TQuants>) : null;
+            kernels = kernels is not null && BlockProof.Quants<TQuants>(kernels) ? kernels : null;
+            _kernels.Add(TQuants.Format, kernels);
+        }
+
+        return kernels;
+    }
+
+    /// <summary>The same for integers with scales and zero points.</summary>
+    public nint[]? FindAffine<TIntegers>()
+        where TIntegers : struct, IAffineIntegers
+    {
+        if (!_kernels.TryGetValue(TIntegers.Format, out nint[]? kernels))
+        {
+            kernels = extensions.IntegerProducts ? Load(BlockAssembler.Affine<TIntegers>) : null;
+            kernels = kernels is not null && BlockProof.Affine<TIntegers>(kernels) ? kernels : null;
+            _kernels.Add(TIntegers.Format, kernels);
+        }
+
+        return kernels;
+    }
+
     /// <summary>The place of a number of rows in <see cref="Rows"/>.</summary>
     public static int IndexOf(int rows) => BitOperations.Log2((uint)rows);
 
@@ -55,6 +83,24 @@ internal sealed class EmittedKernels(ProcessorExtensions extensions) : IDisposab
         PanelFormat.BFloat16 => extensions.Vectors512,
         _ => false,
     };
+
+    /// <summary>The code for each of <see cref="Rows"/> in executable memory; null where the system forbids it.</summary>
+    private nint[]? Load(Func<int, byte[]> assemble)
+    {
+        nint[] kernels = new nint[Rows.Length];
+        for (int i = 0; i < kernels.Length; i++)
+        {
+            if (ExecutableMemory.TryCreate(assemble(Rows[i])) is not { } memory)
+            {
+                return null;
+            }
+
+            _memory.Add(memory);
+            kernels[i] = memory.Start;
+        }
+
+        return kernels;
+    }
 
     private nint[]? Assemble(PanelFormat format)
     {

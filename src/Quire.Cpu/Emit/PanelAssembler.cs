@@ -225,7 +225,7 @@ internal static class PanelAssembler
         code.ret();
     }
 
-    private static byte[] Bytes(Assembler code)
+    internal static byte[] Bytes(Assembler code)
     {
         using var stream = new MemoryStream();
         code.Assemble(new StreamCodeWriter(stream), 0);

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Threading.Tasks;
-using Quire.Cpu.Kernels.Panels;
 using Quire.Tensors;
 using Quire.Tensors.Quantization;
 using Quire.Tensors.Reference;
@@ -29,7 +28,7 @@ internal static unsafe class AffinePacker
     /// <param name="bias">[1, out] F32, or none.</param>
     public static CpuLinear Create(ICpuOps ops, HostMemory memory, IReadOnlyList<GroupAffinePart> parts, Tensor bias) => parts[0].Values.Bits switch
     {
-        4 or 8 when ops.Panels is not null && PanelLayers.Create(memory, parts, HasZeros(parts), bias) is { } panels => panels,
+        4 or 8 when ops.Panels?.Create(memory, parts, HasZeros(parts), bias) is { } panels => panels,
         4 => Create<Integers4>(ops, memory, parts, bias),
         8 => Create<Integers8>(ops, memory, parts, bias),
         _ => throw new NotSupportedException($"weights of {parts[0].Values.Bits} bits are not supported on the CPU; 4 and 8 are"),

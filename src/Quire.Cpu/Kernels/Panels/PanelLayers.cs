@@ -29,18 +29,10 @@ internal sealed class PanelLayers(EmittedKernels emitted)
     /// <param name="hasZeros">Whether zero points differ from half of the range anywhere.</param>
     /// <param name="bias">[1, out] F32, or none.</param>
     /// <returns>Null where there is no kernel, or no gain.</returns>
-    public static CpuLinear? Create(HostMemory memory, IReadOnlyList<GroupAffinePart> parts, bool hasZeros, Tensor bias)
-    {
-        if (AffinePanels.Order(parts[0]) is not { } order)
-        {
-            return null;
-        }
-
-        PackedInput input = order.Input(memory, parts[0].InFeatures, parts[0].Activations);
-        return parts[0].Values.Bits == 4
-            ? new PanelLinear<Affine256<AffineFours>>(AffinePanels.Pack<AffineFours>(memory, parts, order, hasZeros), bias, null, input)
-            : new PanelLinear<Affine256<AffineEights>>(AffinePanels.Pack<AffineEights>(memory, parts, order, hasZeros), bias, null, input);
-    }
+    public CpuLinear? Create(HostMemory memory, IReadOnlyList<GroupAffinePart> parts, bool hasZeros, Tensor bias) =>
+        AffinePanels.Order(parts[0]) is not { } order ? null
+        : parts[0].Values.Bits == 4 ? Affine<AffineFours>(memory, parts, order, hasZeros, bias)
+        : Affine<AffineEights>(memory, parts, order, hasZeros, bias);
 
     /// <param name="memory">Where the packed weight is kept.</param>
     /// <param name="parts">[rows, in] BF16.</param>
@@ -53,9 +45,24 @@ internal sealed class PanelLayers(EmittedKernels emitted)
             : new PanelLinear<BFloat512>(weight, bias, kernels);
     }
 
-    private static PanelLinear<Blocks256<TQuants>> Blocks<TQuants>(HostMemory memory, List<BlockPart> parts, Tensor bias)
-        where TQuants : struct, IBlockQuants =>
-        new(BlockPacker.Pack<TQuants>(memory, parts), bias);
+    private CpuLinear Blocks<TQuants>(HostMemory memory, List<BlockPart> parts, Tensor bias)
+        where TQuants : struct, IBlockQuants
+    {
+        PanelWeight weight = BlockPacker.Pack<TQuants>(memory, parts);
+        return emitted.FindQuants<TQuants>() is { } kernels
+            ? new PanelLinear<Blocks512<TQuants>>(weight, bias, kernels)
+            : new PanelLinear<Blocks256<TQuants>>(weight, bias);
+    }
+
+    private CpuLinear Affine<TIntegers>(HostMemory memory, IReadOnlyList<GroupAffinePart> parts, ColumnOrder order, bool hasZeros, Tensor bias)
+        where TIntegers : struct, IAffineIntegers
+    {
+        PackedInput input = order.Input(memory, parts[0].InFeatures, parts[0].Activations);
+        PanelWeight weight = AffinePanels.Pack<TIntegers>(memory, parts, order, hasZeros);
+        return emitted.FindAffine<TIntegers>() is { } kernels
+            ? new PanelLinear<Affine512<TIntegers>>(weight, bias, kernels, input)
+            : new PanelLinear<Affine256<TIntegers>>(weight, bias, null, input);
+    }
 
     private CpuLinear Fours(HostMemory memory, List<BlockPart> parts, Tensor bias)
     {

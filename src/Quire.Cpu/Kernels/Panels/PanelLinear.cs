@@ -36,7 +36,7 @@ internal sealed unsafe class PanelLinear<TKernel> : CpuLinear, IRowTable
     public override bool KeepsSource => false;
 
     public override string KernelName =>
-        typeof(TKernel).IsGenericType ? typeof(TKernel).GetGenericArguments()[0].Name : typeof(TKernel).Name;
+        typeof(TKernel).IsGenericType ? $"{typeof(TKernel).GetGenericArguments()[0].Name}{(_code is null ? 256 : 512)}" : typeof(TKernel).Name;
 
     public override int InputBits => _weight.Format switch
     {

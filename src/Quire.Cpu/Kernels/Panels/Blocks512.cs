@@ -1,0 +1,161 @@
+using System;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Quire.Cpu.Emit;
+
+namespace Quire.Cpu.Kernels.Panels;
+
+/// <summary>Products of <see cref="IBlockQuants"/> by <c>vpdpbusd</c> on AVX-512, one block of a panel after the other.</summary>
+internal readonly unsafe struct Blocks512<TQuants> : IPanelKernel
+    where TQuants : struct, IBlockQuants
+{
+    private const int Outputs = PanelLayout.PanelOutputs;
+    private const int UnitFloats = 2 * BlockParameters.MaxGroups * Outputs;
+    private const int MinimumFloats = BlockParameters.MaxGroups * Outputs;
+
+    public static PanelFormat Format => TQuants.Format;
+
+    public static long ScratchBytes => (UnitFloats + MinimumFloats + 2 * Outputs) * sizeof(float);
+
+    public static PanelInput Input(int rows) => new()
+    {
+        Form = PanelInputForm.Bytes,
+        BlockRows = Emitted512.BlockRows(rows),
+        WholeOffsets = true,
+        HasHalfOffsets = TQuants.Bits > 4,
+        HasSums = TQuants.HasMinima,
+    };
+
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.ExpandBlocks<TQuants>(output, target);
+
+    public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
+    {
+        PanelInput x = operands.X;
+        int groups = operands.Groups;
+        int blockGroups = operands.BlockGroups;
+        new Span<float>(sums, x.BlockRows * blocks * Outputs).Clear();
+        nint groupBytes = x.BlockBytes / groups;
+        nint blockBytes = TQuants.ParameterBytes + blockGroups * (nint)TQuants.Format.GroupBytes();
+        byte* w = operands.Values + panel * (groups / blockGroups * blockBytes);
+        int offsets = TQuants.Bits > 4 ? 2 : 1;
+        nint skip = (nint)(groups - blockGroups) * x.BlockRows * sizeof(float);
+        var kernel = (delegate* unmanaged<BlockArguments*, void>)operands.Code;
+        for (int group = 0; group < groups; group += blockGroups, w += blockBytes)
+        {
+            Expand(w, blockGroups, (float*)scratch);
+            nint parameter = ((nint)block * groups + group) * x.BlockRows;
+            var arguments = new BlockArguments
+            {
+                Values = w + TQuants.ParameterBytes,
+                UnitScales = (float*)scratch,
+                Minima = (float*)scratch + UnitFloats,
+                Factors = (float*)scratch + UnitFloats + MinimumFloats,
+                X = x.Values + block * x.BlockBytes + group * groupBytes,
+                XScales = x.Scales + parameter,
+                XOffsets = x.Offsets + offsets * parameter,
+                XSums = x.Sums + parameter,
+                Sums = sums,
+                Groups = blockGroups,
+                Blocks = blocks,
+                XSkip = (groups - blockGroups) * groupBytes,
+                ParameterSkip = skip,
+                OffsetSkip = offsets * skip,
+            };
+            kernel(&arguments);
+        }
+    }
+
+    /// <summary>Scales of units, minima and factors of a block as floats.</summary>
+    private static void Expand(byte* w, int groups, float* target)
+    {
+        BlockParameters parameters;
+        TQuants.Expand(w, &parameters);
+        int units = TQuants.Scales switch
+        {
+            UnitScales.OfHalves => 2 * groups,
+            UnitScales.OfGroups => groups,
+            _ => 0,
+        };
+        for (nint i = 0; i < units * Outputs; i += 8)
+        {
+            byte* scales = parameters.UnitScales + i;
+            Vector256<int> integers = TQuants.Scales == UnitScales.OfHalves
+                ? Avx2.ConvertToVector256Int32((sbyte*)scales)
+                : Avx2.ConvertToVector256Int32(scales);
+            Vector256.ConvertToSingle(integers).Store(target + i);
+        }
+
+        if (TQuants.HasMinima)
+        {
+            for (nint i = 0; i < groups * Outputs; i += 8)
+            {
+                Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(parameters.Minima + i)).Store(target + UnitFloats + i);
+            }
+        }
+
+        for (nint i = 0; i < Outputs; i += 8)
+        {
+            Vector256.Load(parameters.Scale + i).Store(target + UnitFloats + MinimumFloats + i);
+            if (TQuants.HasMinima)
+            {
+                Vector256.Load(parameters.Minimum + i).Store(target + UnitFloats + MinimumFloats + Outputs + i);
+            }
+        }
+    }
+}
+
+/// <summary>Products of integers with scales and zero points by <c>vpdpwssd</c> on AVX-512, one block of a panel after the other.</summary>
+internal readonly unsafe struct Affine512<TIntegers> : IPanelKernel
+    where TIntegers : struct, IAffineIntegers
+{
+    private const int Outputs = PanelLayout.PanelOutputs;
+
+    public static PanelFormat Format => TIntegers.Format;
+
+    public static long ScratchBytes => 2 * Outputs * sizeof(float);
+
+    public static PanelInput Input(int rows) => new() { Form = PanelInputForm.Wide, BlockRows = Emitted512.BlockRows(rows) };
+
+    public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) =>
+        Affine256<TIntegers>.ExpandRow(in weight, output, target);
+
+    public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
+    {
+        PanelInput x = operands.X;
+        int groups = operands.Groups;
+        int blockGroups = operands.BlockGroups;
+        new Span<float>(sums, x.BlockRows * blocks * Outputs).Clear();
+        nint groupBytes = x.BlockBytes / groups;
+        nint blockBytes = blockGroups * (nint)TIntegers.GroupBytes;
+        byte* w = operands.Values + panel * (groups / blockGroups * blockBytes);
+        nint skip = (nint)(groups - blockGroups) * x.BlockRows * sizeof(float);
+        float* factors = (float*)scratch;
+        var kernel = (delegate* unmanaged<BlockArguments*, void>)operands.Code;
+        for (int group = 0; group < groups; group += blockGroups, w += blockBytes)
+        {
+            nint parameters = AffineParameters.IndexOf(in operands, panel, group / blockGroups);
+            for (nint i = 0; i < Outputs; i += 8)
+            {
+                AffineParameters.Scale(in operands, parameters + i).Store(factors + i);
+                AffineParameters.MinusZero<TIntegers>(in operands, parameters + i).Store((int*)factors + Outputs + i);
+            }
+
+            nint parameter = ((nint)block * groups + group) * x.BlockRows;
+            var arguments = new BlockArguments
+            {
+                Values = w,
+                Factors = factors,
+                X = x.Values + block * x.BlockBytes + group * groupBytes,
+                XScales = x.Scales + parameter,
+                XOffsets = x.Offsets + parameter,
+                Sums = sums,
+                Groups = blockGroups,
+                Blocks = blocks,
+                XSkip = (groups - blockGroups) * groupBytes,
+                ParameterSkip = skip,
+                OffsetSkip = skip,
+            };
+            kernel(&arguments);
+        }
+    }
+}
