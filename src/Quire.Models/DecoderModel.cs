@@ -124,7 +124,7 @@ public sealed class DecoderModel : IDisposable
         }
     }
 
-    /// <summary>The cache that this model needs.</summary>
+    /// <summary>The cache that this model needs where all its layers share a block table.</summary>
     public KvCacheShape KvCacheShape(int blockSize, int blocks, DType type) =>
         new(Spec.Layers.Count, Spec.Attention.KvHeads, Spec.Attention.HeadDim, blockSize, blocks, type);
 
@@ -170,7 +170,7 @@ public sealed class DecoderModel : IDisposable
         var stream = new ResidualStream(_ops, residual, hidden, Spec.ResidualScale);
         for (int i = 0; i < _layers.Length; i++)
         {
-            _layers[i].Forward(ref stream, context, context.KvCache.Layers[i], Workspace);
+            _layers[i].Forward(ref stream, context, context.KvCache.Layers[i], context.OfLayer(i), Workspace);
         }
 
         _output = stream.Enter(_finalNorm);

@@ -1,4 +1,3 @@
-using System;
 using System.Collections.Generic;
 using Quire.Models.Rope;
 using Quire.Tensors;
@@ -58,26 +57,6 @@ public sealed record DecoderSpec
 
     /// <summary>True when the output head is the embedding matrix.</summary>
     public bool TiedEmbeddings { get; init; }
-
-    /// <summary>The largest window when every layer has one, so that older keys and values are never read again; null otherwise.</summary>
-    public int? SlidingWindow
-    {
-        get
-        {
-            int largest = 0;
-            foreach (LayerSpec layer in Layers)
-            {
-                if (layer.SlidingWindow == 0)
-                {
-                    return null;
-                }
-
-                largest = Math.Max(largest, layer.SlidingWindow);
-            }
-
-            return largest;
-        }
-    }
 }
 
 /// <summary>The shape of self-attention, the same in every layer.</summary>

@@ -4,7 +4,7 @@ using System.Collections.Generic;
 namespace Quire.Tensors;
 
 /// <summary>The shape of a paged KV cache: what one token needs, times blocks.</summary>
-/// <param name="Layers">Layers that keep keys and values.</param>
+/// <param name="Layers">Layers that a block has memory for: those of the model, or of one group of them.</param>
 /// <param name="KvHeads">Key-value heads of one layer.</param>
 /// <param name="HeadDim">Elements of one head.</param>
 /// <param name="BlockSize">Tokens in one block.</param>
@@ -83,12 +83,31 @@ public readonly struct KvCacheLayer(nint keys, nint values, KvCacheShape shape)
 /// <summary>What the FP8 keys and values of a layer are multiplied with.</summary>
 public readonly record struct KvScales(float Key, float Value);
 
-/// <summary>The paged KV cache of a model: one <see cref="KvCacheLayer"/> a layer, over memory that a backend allocated.</summary>
+/// <summary>
+/// The paged KV cache of a model, over memory that a backend allocated: one <see cref="KvCacheLayer"/> for each layer that a block has memory for, or,
+/// after <see cref="SharedBy"/>, one for each layer of the model.
+/// </summary>
 public sealed class KvCache(KvCacheShape shape, IReadOnlyList<KvCacheLayer> layers)
 {
     public KvCacheShape Shape { get; } = shape;
 
     public IReadOnlyList<KvCacheLayer> Layers { get; } = layers;
+
+    /// <summary>
+    /// The same memory as the layers of a model see it: layer i keeps its keys and values where layer places[i] of this cache has them. Layers
+    /// of one place never have the same block.
+    /// </summary>
+    public KvCache SharedBy(IReadOnlyList<int> places)
+    {
+        ArgumentNullException.ThrowIfNull(places);
+        var layers = new KvCacheLayer[places.Count];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            layers[i] = Layers[places[i]];
+        }
+
+        return new KvCache(Shape, layers);
+    }
 
     /// <summary>The same memory with the scales of FP8 keys and values, one entry a layer; for other types nothing changes.</summary>
     public KvCache WithScales(IReadOnlyList<KvScales> scales)

@@ -53,6 +53,7 @@ internal sealed class PlanCommand : CliCommand
     private static void WriteTable(CliCall call, PaperPlan paper)
     {
         MemoryPlan plan = paper.Plan;
+        int groups = plan.Budget.Groups.Count;
         call.Host.Out.WriteLine(paper.Memory.Summary);
         call.Host.Out.WriteLine($"{paper.Device.Name}{(paper.Ranks > 1 ? $", each of {paper.Ranks}" : "")}: {paper.Note}");
         var table = new TextTable("memory", "GiB", "bytes");
@@ -60,7 +61,7 @@ internal sealed class PlanCommand : CliCommand
             table.Add(name, Gib(bytes), bytes.ToString(CultureInfo.InvariantCulture));
         table.Print(call.Host.Out, call.Host.OutIsTerminal);
         call.Host.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"KV cache: {plan.BlockCount} blocks of {plan.Budget.BlockSize} tokens, {plan.CacheTokens} tokens, {paper.KvBytesPerToken} bytes a token"));
+            $"KV cache: {plan.BlockCount} blocks of {plan.Budget.BlockSize} tokens, {plan.CacheTokens} tokens, {paper.KvBytesPerToken} bytes a token{(groups > 1 ? $" ({groups} groups of layers with a block each; windows give theirs back)" : "")}"));
         call.Host.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"Maximum concurrency for {plan.Budget.MaxModelLen} tokens per request: {plan.MaxConcurrency:0.00}x"));
         call.Host.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -91,6 +92,7 @@ internal sealed class PlanCommand : CliCommand
         json.WriteNumber("block_size", plan.Budget.BlockSize);
         json.WriteNumber("block_bytes", plan.Budget.BlockBytes);
         json.WriteNumber("num_gpu_blocks", plan.BlockCount);
+        json.WriteNumber("kv_cache_groups", plan.Budget.Groups.Count);
         json.WriteNumber("kv_cache_tokens", plan.CacheTokens);
         json.WriteNumber("max_model_len", plan.Budget.MaxModelLen);
         json.WriteNumber("max_num_seqs", paper.Options.MaxNumSeqs);

@@ -1,4 +1,6 @@
 using System;
+using System.Linq;
+using Quire.Core.KvCache;
 using Quire.Core.Memory;
 using Quire.Engine;
 using Quire.Engine.Loading;
@@ -42,7 +44,7 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
         ResolvedOptions options = ModelFiles.Resolve(set, files.Facts, facts, use, planning: true);
         ModelMemory memory = ModelMemory.From(files.Config, options.DType, options.Quantization);
         CachePlan cache = CachePlan.Make(options, device, backend.ActivationType, memory);
-        return new PaperPlan(files.Path, memory, facts, 1, cache.Options, cache.Plan, cache.Plan.Budget.BlockBytes / options.BlockSize, "as the engine would plan on this machine");
+        return new PaperPlan(files.Path, memory, facts, 1, cache.Options, cache.Plan, BytesPerToken(cache.Plan.Budget), "as the engine would plan on this machine");
     }
 
     private static PaperPlan ForCard(OptionSet set, ModelFiles files, DeviceFacts device, UsageContext use)
@@ -55,7 +57,8 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
         CheckRanks(memory, tensorRanks);
         int kvHeads = Math.Max(1, memory.Spec.Attention.KvHeads / tensorRanks);
         int bits = CacheBits(options);
-        long blockBytes = MemoryPlan.BlockBytes(layers, kvHeads, memory.Spec.Attention.HeadDim, bits, options.BlockSize);
+        KvCacheLayout layout = CachePlan.LayoutOf([.. memory.Spec.Layers.Take(layers)], options);
+        long blockBytes = MemoryPlan.BlockBytes(layout.LayersPerGroup, kvHeads, memory.Spec.Attention.HeadDim, bits, options.BlockSize);
         long weights = options.DTypeIsForced || options.Quantization is not null || files.WeightFileBytes() is not { } stored ? memory.WeightBytes : stored;
         int ranks = tensorRanks * pipelineRanks;
         var budget = new MemoryBudget
@@ -70,12 +73,14 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
             BlockBytes = blockBytes,
             BlockSize = options.BlockSize,
             MaxModelLen = options.MaxModelLen,
+            MaxNumBatchedTokens = options.MaxNumBatchedTokens,
+            Groups = new KvCacheGroups(layout.Windows),
         };
         if (options.FitMaxModelLen)
             budget = budget with { MaxModelLen = FittingLength(budget) };
         if (MemoryPlan.TryMake(budget, out MemoryPlan? plan) is { } refusal)
             throw new QuireException(ErrorCodes.NotEnoughMemory, ErrorKind.Usage, refusal.Message, refusal.Field);
-        return new PaperPlan(files.Path, memory, device, ranks, options, plan!, blockBytes / options.BlockSize,
+        return new PaperPlan(files.Path, memory, device, ranks, options, plan!, BytesPerToken(budget),
             "an estimate; activations are the sampler's peak as fitted to published measurements of vLLM, or the forward pass if larger");
     }
 
@@ -116,12 +121,15 @@ internal sealed record PaperPlan(string ModelPath, ModelMemory Memory, DeviceFac
         _ => 16,
     };
 
+    /// <summary>What a token takes in all groups of layers, as long as none of its blocks has been given back.</summary>
+    private static long BytesPerToken(MemoryBudget budget) => budget.BlockBytes / budget.BlockSize * budget.Groups.Count;
+
     private static int FittingLength(MemoryBudget budget)
     {
         long bytes = budget.KvCacheMemoryBytes
             ?? (long)Math.Ceiling(budget.TotalBytes * budget.GpuMemoryUtilization) - budget.WeightBytes - budget.ActivationBytes - budget.OtherBytes;
         long blocks = budget.NumGpuBlocksOverride ?? bytes / budget.BlockBytes;
-        return (int)Math.Clamp((blocks - 1) * budget.BlockSize, 1, budget.MaxModelLen);
+        return Math.Max(1, budget.LongestRequest(blocks));
     }
 
     /// <summary>Options of missing features may be planned with, but a backend for them cannot be made.</summary>

@@ -69,16 +69,19 @@ internal sealed class BlockPool
     public void Free(ReadOnlySpan<int> blocks)
     {
         for (int i = blocks.Length - 1; i >= 0; i--)
-        {
-            int block = blocks[i];
-            Invariant.Check(block > 0 && _references[block] > 0, "a block was freed twice");
-            if (--_references[block] != 0)
-                continue;
-            if (_index is not null && _index.IsRegistered(block))
-                InsertBetween(block, _previous[_sentinel], _sentinel);
-            else
-                InsertBetween(block, _sentinel, _next[_sentinel]);
-        }
+            Free(blocks[i]);
+    }
+
+    /// <summary>One holder less.</summary>
+    public void Free(int block)
+    {
+        Invariant.Check(block > 0 && _references[block] > 0, "a block was freed twice");
+        if (--_references[block] != 0)
+            return;
+        if (_index is not null && _index.IsRegistered(block))
+            InsertBetween(block, _previous[_sentinel], _sentinel);
+        else
+            InsertBetween(block, _sentinel, _next[_sentinel]);
     }
 
     /// <summary>The free blocks, head first; for audits and tests.</summary>

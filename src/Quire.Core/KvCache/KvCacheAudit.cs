@@ -17,9 +17,17 @@ internal static class KvCacheAudit
         int[] references = new int[geometry.BlockCount];
         references[0] = 1;
         int[] seenIn = new int[geometry.BlockCount];
-        int table = 0;
+        int[] groupOf = new int[geometry.BlockCount];
+        Array.Fill(groupOf, -1);
+        int place = 0;
         foreach (RequestState request in holders)
-            CountTable(cache, request, references, seenIn, ++table);
+        {
+            Invariant.Check(request.Blocks.Tables.Length == cache.Windows.Length, "a request has a table in each group");
+            Invariant.Check(request.Status == RequestStatus.Running || request.BlockTable(0).IsEmpty, "only running requests hold blocks");
+            ++place;
+            for (int group = 0; group < cache.Windows.Length; group++)
+                CountTable(cache, request, group, references, groupOf, seenIn, place);
+        }
 
         bool[] free = new bool[geometry.BlockCount];
         foreach (int block in cache.Pool.FreeQueue())
@@ -37,37 +45,44 @@ internal static class KvCacheAudit
                 continue;
             registered++;
             Invariant.Check(block != 0, "the null block is never cached");
-            Invariant.Check(cache.Index.Find(cache.Index.HashOf(block), out int first), "the hash of a registered block is not found");
+            Invariant.Check(cache.Index.Find(cache.Index.HashOf(block), cache.Index.GroupOf(block), out int first), "the hash of a registered block is not found");
             Invariant.Check(cache.Index.HashOf(first) == cache.Index.HashOf(block), "the index found a block of another hash");
+            Invariant.Check(cache.Index.GroupOf(first) == cache.Index.GroupOf(block), "the index found a block of another group");
+            Invariant.Check(groupOf[block] < 0 || groupOf[block] == cache.Index.GroupOf(block), "a block is registered for another group than its holder's");
         }
 
         Invariant.Check(cache.Index is null || cache.Index.Count == registered, "the number of registered blocks is wrong");
     }
 
-    private static void CountTable(KvCacheManager cache, RequestState request, int[] references, int[] seenIn, int table)
+    private static void CountTable(
+        KvCacheManager cache, RequestState request, int group, int[] references, int[] groupOf, int[] seenIn, int place)
     {
-        ReadOnlySpan<int> blocks = request.BlockTable;
-        Invariant.Check(request.Status == RequestStatus.Running || blocks.Length == 0, "only running requests hold blocks");
+        BlockTable table = request.Blocks.Tables[group];
+        ReadOnlySpan<int> blocks = table.Blocks;
+        SlidingWindow? slides = cache.Windows[group];
+        Invariant.Check(blocks.Length == request.Blocks.Count, "the tables of a request are of different lengths");
         Invariant.Check(blocks.Length >= cache.Geometry.BlocksFor(request.ComputedTokens), "computed tokens have no block");
-        int skipped = request.Table.SkippedCount;
+        int skipped = table.SkippedCount;
         int certain = request.ComputedTokens - request.UnknownTokens;
-        Invariant.Check(cache.Window is not null || skipped == 0, "a block of full attention was given up");
-        Invariant.Check(cache.Window is not { } window || skipped <= Math.Max(0, window.BlocksBehind(certain, cache.Geometry.BlockSize)), "a block of the window was given up");
+        Invariant.Check(slides is not null || skipped == 0, "a block of full attention was given up");
+        Invariant.Check(slides is not { } window || skipped <= Math.Max(0, window.BlocksBehind(certain, cache.Geometry.BlockSize)), "a block of the window was given up");
         for (int i = 0; i < skipped; i++)
             Invariant.Check(blocks[i] == 0, "a skipped entry is the null block");
         for (int i = skipped; i < blocks.Length; i++)
         {
             int block = blocks[i];
             Invariant.Check(block > 0 && block < cache.Geometry.BlockCount, "a table names a block that does not exist");
-            Invariant.Check(seenIn[block] != table, "a block stands twice in one table");
-            seenIn[block] = table;
+            Invariant.Check(seenIn[block] != place, "a block stands twice in the tables of a request");
+            Invariant.Check(groupOf[block] < 0 || groupOf[block] == group, "a block is held by two groups of layers");
+            seenIn[block] = place;
+            groupOf[block] = group;
             references[block]++;
-            bool shouldBeRegistered = i < request.Table.RegisteredCount;
+            bool shouldBeRegistered = i < request.Blocks.RegisteredCount;
             Invariant.Check(cache.Index is not null || !shouldBeRegistered, "nothing is registered without prefix caching");
             if (shouldBeRegistered)
             {
                 Invariant.Check(cache.Index!.IsRegistered(block), "a registered block lost its hash while it was held");
-                Invariant.Check(cache.Index.HashOf(block) == request.Table.Hash(i), "a held block carries the hash of other tokens");
+                Invariant.Check(cache.Index.HashOf(block) == request.Blocks.Hashes[i], "a held block carries the hash of other tokens");
             }
         }
     }

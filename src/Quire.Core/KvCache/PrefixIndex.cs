@@ -8,6 +8,7 @@ namespace Quire.Core.KvCache;
 /// From the hash of a full block to the blocks that hold it. Two requests that compute the same tokens at the same time give two blocks
 /// of one hash; the index keeps both, and <see cref="Find"/> names the one that was registered first.
 /// <para>
+/// With several groups of layers the key is hash and group: the same tokens give each group keys and values of its own.
 /// Buckets hold one representative per hash (singly linked); the other blocks of that hash form a ring with it, in order of registration.
 /// All arrays have one entry per block, so nothing is allocated after construction.
 /// </para>
@@ -21,6 +22,7 @@ internal sealed class PrefixIndex
     private readonly int[] _ringNext;
     private readonly int[] _ringPrevious;
     private readonly BlockHash[] _hashes;
+    private readonly int[] _groups;
     private readonly bool[] _registered;
 
     public PrefixIndex(int blockCount)
@@ -33,6 +35,7 @@ internal sealed class PrefixIndex
         _ringNext = new int[blockCount];
         _ringPrevious = new int[blockCount];
         _hashes = new BlockHash[blockCount];
+        _groups = new int[blockCount];
         _registered = new bool[blockCount];
     }
 
@@ -43,13 +46,16 @@ internal sealed class PrefixIndex
 
     public BlockHash HashOf(int block) => _hashes[block];
 
-    /// <summary>The first registered block of this hash, or false. Changes nothing.</summary>
-    public bool Find(in BlockHash hash, out int block)
+    /// <summary>The group of layers that a registered block belongs to.</summary>
+    public int GroupOf(int block) => _groups[block];
+
+    /// <summary>The first registered block of this hash in a group, or false. Changes nothing.</summary>
+    public bool Find(in BlockHash hash, int group, out int block)
     {
-        block = _buckets[hash.Bucket & _mask];
+        block = _buckets[Bucket(hash, group)];
         while (block != None)
         {
-            if (_hashes[block] == hash)
+            if (_hashes[block] == hash && _groups[block] == group)
                 return true;
             block = _nextInBucket[block];
         }
@@ -57,13 +63,14 @@ internal sealed class PrefixIndex
         return false;
     }
 
-    public void Insert(in BlockHash hash, int block)
+    public void Insert(in BlockHash hash, int group, int block)
     {
         Invariant.Check(!_registered[block], "a block has one hash at a time");
         _registered[block] = true;
         _hashes[block] = hash;
+        _groups[block] = group;
         Count++;
-        if (Find(hash, out int first))
+        if (Find(hash, group, out int first))
         {
             int last = _ringPrevious[first];
             Link(last, block);
@@ -71,7 +78,7 @@ internal sealed class PrefixIndex
             return;
         }
 
-        ref int bucket = ref _buckets[hash.Bucket & _mask];
+        ref int bucket = ref _buckets[Bucket(hash, group)];
         _nextInBucket[block] = bucket;
         bucket = block;
         Link(block, block);
@@ -87,7 +94,7 @@ internal sealed class PrefixIndex
             Link(_ringPrevious[block], heir);
 
         // Only the representative of a hash stands in a bucket.
-        ref int at = ref _buckets[_hashes[block].Bucket & _mask];
+        ref int at = ref _buckets[Bucket(_hashes[block], _groups[block])];
         while (at != None && at != block)
             at = ref _nextInBucket[at];
         if (at == None)
@@ -102,6 +109,8 @@ internal sealed class PrefixIndex
             at = heir;
         }
     }
+
+    private uint Bucket(in BlockHash hash, int group) => (hash.Bucket + (uint)group * 0x9E3779B9u) & _mask;
 
     private void Link(int before, int after)
     {

@@ -39,19 +39,18 @@ public sealed record MemoryBudget
     /// <summary>max_model_len</summary>
     public required int MaxModelLen { get; init; }
 
-    /// <summary>The window, when every layer has one: a request then holds the blocks of the window and of one step only.</summary>
-    public int? SlidingWindow { get; init; }
+    /// <summary>The groups of layers that share block tables: where they slide, a request holds the blocks of the window and of one step only.</summary>
+    public KvCacheGroups Groups { get; init; } = KvCacheGroups.Full;
 
-    /// <summary>max_num_batched_tokens; matters with a window only.</summary>
+    /// <summary>max_num_batched_tokens; matters with windows only.</summary>
     public int MaxNumBatchedTokens { get; init; }
 
-    /// <summary>The most blocks that a request of so many tokens holds at a time.</summary>
-    public int BlocksPerRequest(int length)
-    {
-        // The number of blocks does not matter here.
-        var geometry = new KvGeometry(BlockSize, 2);
-        return SlidingWindow is { } window
-            ? new SlidingWindow(window).MostBlocks(geometry, length, Math.Max(1, MaxNumBatchedTokens))
-            : geometry.BlocksFor(length);
-    }
+    /// <summary>The most blocks that a request of so many tokens holds at a time, in all groups together.</summary>
+    public long BlocksPerRequest(int length) =>
+        Groups.MostBlocks(new KvGeometry(BlockSize, 2), length, Math.Max(1, MaxNumBatchedTokens)); // The number of blocks does not matter here.
+
+    /// <summary>The most tokens, up to <see cref="MaxModelLen"/>, of one request that has so many blocks, the null block included.</summary>
+    public int LongestRequest(long blocks) => blocks < 2
+        ? 0
+        : Groups.LongestFit(new KvGeometry(BlockSize, (int)Math.Min(blocks, int.MaxValue / 2)), MaxModelLen, Math.Max(1, MaxNumBatchedTokens));
 }

@@ -38,11 +38,13 @@ public sealed record MemoryPlan
     /// <summary>Available bytes that are less than a block.</summary>
     public long RemainderBytes => Math.Max(0, AvailableCacheBytes - CacheBytes);
 
-    /// <summary>Tokens that all blocks hold.</summary>
-    public long CacheTokens => (long)BlockCount * Budget.BlockSize;
+    /// <summary>
+    /// Tokens that all blocks hold, each token in a block of every group; as vLLM counts them. Where windows give blocks back, requests may have more.
+    /// </summary>
+    public long CacheTokens => (long)(BlockCount / Budget.Groups.Count) * Budget.BlockSize;
 
     /// <summary>Blocks of one request of max_model_len.</summary>
-    public int BlocksPerLongestRequest => Budget.BlocksPerRequest(Budget.MaxModelLen);
+    public long BlocksPerLongestRequest => Budget.BlocksPerRequest(Budget.MaxModelLen);
 
     /// <summary>How many requests of max_model_len the cache holds at once: blocks / blocks of one such request.</summary>
     public double MaxConcurrency => (double)BlockCount / BlocksPerLongestRequest;
@@ -134,7 +136,7 @@ public sealed record MemoryPlan
     {
         long had = budget.NumGpuBlocksOverride is null ? available : blocks * budget.BlockBytes;
         long needed = NeededCache(budget, budget.MaxModelLen);
-        long longest = Math.Max(0, (blocks - 1) * budget.BlockSize);
+        long longest = budget.LongestRequest(blocks);
         return new Refusal(RefusalCode.InsufficientMemory, "max_model_len",
             $"To serve at least one request with the models's max seq len ({budget.MaxModelLen}), ({Gib(needed)} GiB KV cache is needed, which is larger than "
             + $"the available KV cache memory ({Gib(had)} GiB). Based on the available memory, the estimated maximum model length is {longest}. "

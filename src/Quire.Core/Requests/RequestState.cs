@@ -15,8 +15,9 @@ public sealed class RequestState
     private int[] _tokens;
     private int[] _drafts = [];
 
-    internal RequestState(RequestSpec spec, long arrival, object? attachment)
+    internal RequestState(RequestSpec spec, long arrival, object? attachment, int groups = 1)
     {
+        Blocks = new RequestBlocks(groups);
         Spec = spec;
         Arrival = arrival;
         Attachment = attachment;
@@ -27,7 +28,7 @@ public sealed class RequestState
 
     /// <summary>A copy of a request for the same tokens, under another id.</summary>
     internal RequestState(RequestState parent, RequestSpec spec, long arrival, object? attachment)
-        : this(spec, arrival, attachment)
+        : this(spec, arrival, attachment, parent.Blocks.Tables.Length)
     {
         _tokens = parent.Tokens.ToArray();
         TokenCount = parent.TokenCount;
@@ -76,9 +77,6 @@ public sealed class RequestState
     /// <summary>How often it lost its blocks.</summary>
     public int Preemptions { get; internal set; }
 
-    /// <summary>The blocks of its sequence in order: token t lies in block t / blockSize. Valid until the next call of the scheduler.</summary>
-    public ReadOnlySpan<int> BlockTable => Table.Blocks;
-
     /// <summary>Draft tokens waiting to be verified by the next step.</summary>
     public ReadOnlySpan<int> Drafts => _drafts.AsSpan(0, DraftCount);
 
@@ -93,7 +91,7 @@ public sealed class RequestState
     /// <summary>Copied from a running request and not in a plan yet.</summary>
     internal bool IsFork { get; set; }
 
-    internal BlockTable Table { get; } = new();
+    internal RequestBlocks Blocks { get; }
 
     // Links of the queue or the place in the heap that the request is in; see WaitingQueue.
     internal RequestState? QueueNext { get; set; }
@@ -104,13 +102,19 @@ public sealed class RequestState
 
     internal WaitingQueue? Queue { get; set; }
 
+    /// <summary>
+    /// The blocks of its sequence in one group of layers, in order: token t lies in block t / blockSize; 0 stands for a block that fell behind the
+    /// window. Valid until the next call of the scheduler.
+    /// </summary>
+    public ReadOnlySpan<int> BlockTable(int group) => Blocks.Tables[group].Blocks;
+
     /// <summary>Makes room for the output and its blocks, so that a running request does not allocate.</summary>
     internal void Reserve(int maxLength, int blockSize, bool withHashes)
     {
         int wanted = (int)Math.Min(maxLength, (long)PromptLength + Math.Min(Spec.MaxTokens, ReservedOutput));
         if (_tokens.Length < wanted || ReferenceEquals(_tokens, Spec.PromptTokenIds))
             Resize(Math.Max(wanted, TokenCount));
-        Table.Reserve((_tokens.Length + blockSize - 1) / blockSize, withHashes);
+        Blocks.Reserve((_tokens.Length + blockSize - 1) / blockSize, withHashes);
     }
 
     /// <summary>Back to the queue: everything is to be computed again. The cache has the blocks already.</summary>

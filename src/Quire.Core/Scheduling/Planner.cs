@@ -117,8 +117,8 @@ internal sealed class Planner
         // However much of it is cached, its last token needs a block of its own: with none free, the lookup can be spared.
         if (_cache.Pool.FreeCount == 0)
             return false;
-        ReadOnlySpan<int> hits = _cache.FindCachedPrefix(request);
-        int cached = hits.Length * _options.BlockSize;
+        int hits = _cache.FindCachedPrefix(request);
+        int cached = hits * _options.BlockSize;
         int tokens = budget.WantedByWaiting(request, cached);
         if (!_options.EnableChunkedPrefill && tokens > budget.Left)
             return false;
@@ -149,7 +149,6 @@ internal sealed class Planner
     {
         int end = request.ComputedTokens + tokens;
         int known = request.TokenCount + request.UnknownTokens;
-        ReadOnlySpan<int> blocks = request.BlockTable;
         plan.Add(new ScheduledRow
         {
             Request = request,
@@ -159,8 +158,8 @@ internal sealed class Planner
             Kind = kind,
             InputPending = request.UnknownTokens > 0 && end >= known,
             DraftCount = Math.Max(0, end - known),
-            BlockCount = blocks.Length,
-            LastBlock = blocks[^1],
+            BlockCount = request.Blocks.Count,
+            LastBlocks = request.Blocks.LastBlocks,
             Epoch = request.Preemptions,
         });
     }

@@ -45,11 +45,11 @@ public readonly record struct ScheduledRow
     /// </summary>
     public int DraftCount { get; init; }
 
-    /// <summary>Blocks of the request after planning; part of the plan's fingerprint.</summary>
+    /// <summary>Entries of each block table of the request after planning; part of the plan's fingerprint.</summary>
     internal int BlockCount { get; init; }
 
-    /// <summary>The last of these blocks.</summary>
-    internal int LastBlock { get; init; }
+    /// <summary>The last block, or a mix of the last blocks of all groups.</summary>
+    internal int LastBlocks { get; init; }
 
     /// <summary>Preemptions of the request when the row was planned; another number at commit means that it lost its blocks meanwhile.</summary>
     internal int Epoch { get; init; }

@@ -40,16 +40,16 @@ public sealed class Scheduler
         _options = options;
         Geometry = new KvGeometry(options.BlockSize, options.NumBlocks);
 
-        SlidingWindow? window = options.SlidingWindow is { } tokens ? new SlidingWindow(tokens) : null;
-        int mostBlocks = window?.MostBlocks(Geometry, options.MaxModelLen, options.MaxNumBatchedTokens, options.NumLookaheadTokens)
-            ?? Geometry.BlocksFor(options.MaxModelLen);
+        KvCacheGroups groups = options.KvCacheGroups;
+        int[] mostBlocks = new int[groups.Count];
+        for (int group = 0; group < mostBlocks.Length; group++)
+            mostBlocks[group] = groups.MostBlocks(group, Geometry, options.MaxModelLen, options.MaxNumBatchedTokens, options.NumLookaheadTokens);
 
-        // A sequence that fills the whole cache can sample one token more, since that token needs no slot any more; with a window it can go on.
-        MaxSequenceLength = window is not null && mostBlocks <= Geometry.UsableBlocks
-            ? options.MaxModelLen
-            : (int)Math.Min(options.MaxModelLen, Geometry.UsableTokens + 1);
+        // A sequence that fills the whole cache can sample one token more, since that token needs no slot any more; where all layers slide it can go on.
+        int fits = groups.LongestFit(Geometry, options.MaxModelLen, options.MaxNumBatchedTokens, options.NumLookaheadTokens);
+        MaxSequenceLength = Math.Min(options.MaxModelLen, fits + 1);
         _cache = new KvCacheManager(
-            Geometry, options.EnablePrefixCaching, options.CacheKey.Span, options.Watermark, MaxSequenceLength, window, mostBlocks);
+            Geometry, groups, options.EnablePrefixCaching, options.CacheKey.Span, options.Watermark, MaxSequenceLength, Geometry.BlocksFor(fits), mostBlocks);
         _running = new RunningSet(options.MaxNumSeqs);
         _line = new WaitingLine(options.Policy);
         _planner = new Planner(options, _cache, _running, _line, MaxSequenceLength);
@@ -100,7 +100,7 @@ public sealed class Scheduler
         ArgumentNullException.ThrowIfNull(request);
         if (Refuse(request) is { } refusal)
             return refusal;
-        var state = new RequestState(request, _arrivals++, attachment);
+        var state = new RequestState(request, _arrivals++, attachment, _options.KvCacheGroups.Count);
         _cache.Open(state);
         _requests.Add(request.Id.Value, state);
         _line.Join(state);
@@ -227,11 +227,9 @@ public sealed class Scheduler
         }
 
         var state = new RequestState(parent, child, _arrivals, attachment);
-        if (!_cache.TryFork(parent, state, out BlockCopy? copy))
+        if (!_cache.TryFork(parent, state, _copies))
             return false;
         _arrivals++;
-        if (copy is not null)
-            _copies.Add(copy.Value);
         state.Status = RequestStatus.Running;
         state.Reserve(MaxSequenceLength, Geometry.BlockSize, _options.EnablePrefixCaching);
         _requests.Add(child.Id.Value, state);
@@ -286,7 +284,7 @@ public sealed class Scheduler
         if (length >= MaxSequenceLength)
         {
             return new Refusal(RefusalCode.InsufficientMemory, "prompt", $"The prompt has {length} tokens, but the KV cache holds "
-                + $"{Geometry.UsableTokens}. Shorten the prompt, or give the cache more memory (gpu_memory_utilization, kv_cache_memory_bytes).");
+                + $"{MaxSequenceLength - 1}. Shorten the prompt, or give the cache more memory (gpu_memory_utilization, kv_cache_memory_bytes).");
         }
 
         return _requests.ContainsKey(request.Id.Value)
@@ -301,7 +299,7 @@ public sealed class Scheduler
         WaitingLine.Remove(request);
         request.Status = RequestStatus.Finished;
         request.FinishReason = reason;
-        request.Table.Release();
+        request.Blocks.Release();
         _requests.Remove(request.Id.Value);
     }
 }

@@ -1,4 +1,5 @@
 using System;
+using Quire.Core.KvCache;
 using Quire.Core.Requests;
 
 namespace Quire.Core.Scheduling;
@@ -50,8 +51,8 @@ public sealed record SchedulerOptions
 
     public bool EnablePrefixCaching { get; init; } = true;
 
-    /// <summary>sliding_window, when every layer of the model has one (the largest): blocks behind it are freed. Null keeps all blocks.</summary>
-    public int? SlidingWindow { get; init; }
+    /// <summary>The groups of layers that share block tables; where all layers of a group slide, blocks behind their window are freed.</summary>
+    public KvCacheGroups KvCacheGroups { get; init; } = KvCacheGroups.Full;
 
     /// <summary>max_loras: the most different adapters in one step; 0 is no limit.</summary>
     public int MaxLoras { get; init; }
@@ -105,8 +106,12 @@ public sealed record SchedulerOptions
                 + $"max_model_len ({MaxModelLen}).");
         }
 
-        if (SlidingWindow < 1)
-            return Invalid("sliding_window", $"sliding_window must be at least 1, got {SlidingWindow}.");
+        foreach (int? window in KvCacheGroups.Windows)
+        {
+            if (window < 1)
+                return Invalid("sliding_window", $"sliding_window must be at least 1, got {window}.");
+        }
+
         if (Watermark is not (>= 0.0 and < 1.0))
             return Invalid("watermark", $"watermark must be in [0, 1), got {PythonRepr.Number(Watermark)}.");
         if (MaxLoras < 0)

@@ -71,7 +71,7 @@ public sealed class StepPlan
             mix.Add(row.InputPending);
             mix.Add(row.DraftCount);
             mix.Add(row.BlockCount);
-            mix.Add(row.LastBlock);
+            mix.Add(row.LastBlocks);
         }
 
         mix.Add(_preempted.Count);

@@ -22,7 +22,7 @@ internal sealed class BatchBuilder
     private readonly int _blockSize;
     private readonly Region _tokenIds;
     private readonly Region _positions;
-    private readonly Region _slots;
+    private readonly Region[] _slots;
     private readonly Region _queryStarts;
     private readonly Region _contextLengths;
     private readonly Region _sampleRows;
@@ -33,29 +33,34 @@ internal sealed class BatchBuilder
     private readonly int _maxBlocksPerSequence;
 
     /// <param name="backend">Whose staging memory is used.</param>
-    /// <param name="cache">The KV cache that the block ids refer to.</param>
+    /// <param name="context">What is filled in: it has the KV cache that the block ids refer to, and its groups of layers.</param>
     /// <param name="maxTokens">Most tokens in a step.</param>
     /// <param name="maxSequences">Most rows of a plan.</param>
     /// <param name="maxBlocksPerSequence">Blocks of a sequence of the greatest length.</param>
-    public BatchBuilder(IBackend backend, KvCache cache, int maxTokens, int maxSequences, int maxBlocksPerSequence)
+    public BatchBuilder(IBackend backend, ForwardContext context, int maxTokens, int maxSequences, int maxBlocksPerSequence)
     {
-        _blockSize = cache.Shape.BlockSize;
+        Context = context;
+        _blockSize = context.KvCache.Shape.BlockSize;
+        _slots = new Region[context.GroupCount];
         int offset = 0;
         _tokenIds = Reserve(ref offset, maxTokens);
         _positions = Reserve(ref offset, maxTokens);
-        _slots = Reserve(ref offset, maxTokens);
+        for (int group = 0; group < _slots.Length; group++)
+        {
+            _slots[group] = Reserve(ref offset, maxTokens);
+        }
+
         _queryStarts = Reserve(ref offset, maxSequences + 1);
         _contextLengths = Reserve(ref offset, maxSequences);
         _sampleRows = Reserve(ref offset, maxSequences);
         _promptRows = Reserve(ref offset, maxTokens);
         _sampling = Reserve(ref offset, maxSequences * (Unsafe.SizeOf<RowSampling>() / sizeof(int)));
 
-        // Last, because only as much of it is brought to the device as a step uses.
-        _blockTables = Reserve(ref offset, checked(maxSequences * maxBlocksPerSequence));
+        // Last, because only as much of it is brought to the device as a step uses: the tables of each group, one group behind the other.
+        _blockTables = Reserve(ref offset, checked(_slots.Length * maxSequences * maxBlocksPerSequence));
         _maxSequences = maxSequences;
         _maxBlocksPerSequence = maxBlocksPerSequence;
-        _staging = backend.AllocateStaging(offset * sizeof(int));
-        Context = new ForwardContext { KvCache = cache };
+        _staging = backend.AllocateStaging(checked(offset * sizeof(int)));
     }
 
     public ForwardContext Context { get; }
@@ -115,7 +120,7 @@ internal sealed class BatchBuilder
             maxContext = Math.Max(maxContext, context);
             maxQuery = Math.Max(maxQuery, row.TokenCount);
             AddTokens(host, row, token);
-            AddBlocks(host, row.Request, context, i * tableStride);
+            AddBlocks(host, row.Request, context, i * tableStride, total * tableStride);
             AddScoredPositions(host, row, token);
             token += row.TokenCount;
             if (row.Samples)
@@ -130,7 +135,7 @@ internal sealed class BatchBuilder
         }
 
         host[_queryStarts.Start + total] = token;
-        _staging.Flush((_blockTables.Start + total * tableStride) * sizeof(int));
+        _staging.Flush((_blockTables.Start + _slots.Length * total * tableStride) * sizeof(int));
         FillContext(total, token, tableStride, maxQuery, maxContext);
     }
 
@@ -140,12 +145,16 @@ internal sealed class BatchBuilder
         Span<int> host = MemoryMarshal.Cast<byte, int>(_staging.Host);
         host.Slice(_tokenIds.Start, tokens).Fill(-1);
         host.Slice(_positions.Start, tokens).Clear();
-        host.Slice(_slots.Start, tokens).Fill(-1);
+        foreach (Region slots in _slots)
+        {
+            host.Slice(slots.Start, tokens).Fill(-1);
+        }
+
         host.Slice(_sampleRows.Start, Math.Min(tokens, _maxSequences)).Clear();
         host.Slice(_queryStarts.Start, 2).Clear();
         host[_contextLengths.Start] = 0;
-        host[_blockTables.Start] = 0;
-        _staging.Flush((_blockTables.Start + 1) * sizeof(int));
+        host.Slice(_blockTables.Start, _slots.Length).Clear();
+        _staging.Flush((_blockTables.Start + _slots.Length) * sizeof(int));
         FillContext(1, tokens, 1, 1, 1);
     }
 
@@ -159,7 +168,6 @@ internal sealed class BatchBuilder
     private void AddTokens(Span<int> host, in ScheduledRow row, int token)
     {
         ReadOnlySpan<int> known = row.Request.Tokens;
-        ReadOnlySpan<int> blocks = row.Request.BlockTable;
         for (int i = 0; i < row.TokenCount; i++)
         {
             int position = row.FirstPosition + i;
@@ -167,7 +175,17 @@ internal sealed class BatchBuilder
             HasPendingInputs |= isPending;
             host[_tokenIds.Start + token + i] = isPending ? -2 - ((Sequence)row.Request.Attachment!).SampleIndex : known[position];
             host[_positions.Start + token + i] = position;
-            host[_slots.Start + token + i] = blocks[position / _blockSize] * _blockSize + position % _blockSize;
+        }
+
+        for (int group = 0; group < _slots.Length; group++)
+        {
+            ReadOnlySpan<int> blocks = row.Request.BlockTable(group);
+            Span<int> slots = host.Slice(_slots[group].Start + token, row.TokenCount);
+            for (int i = 0; i < slots.Length; i++)
+            {
+                int position = row.FirstPosition + i;
+                slots[i] = blocks[position / _blockSize] * _blockSize + position % _blockSize;
+            }
         }
     }
 
@@ -187,15 +205,22 @@ internal sealed class BatchBuilder
         host[_contextLengths.Start + row] = 0;
         host[_tokenIds.Start + token] = -1;
         host[_positions.Start + token] = 0;
-        host[_slots.Start + token] = -1;
+        foreach (Region slots in _slots)
+        {
+            host[slots.Start + token] = -1;
+        }
+
         host[_sampleRows.Start + row] = token;
         sampling[row] = default;
     }
 
-    private void AddBlocks(Span<int> host, RequestState request, int context, int offset)
+    private void AddBlocks(Span<int> host, RequestState request, int context, int offset, int perGroup)
     {
         int used = (context + _blockSize - 1) / _blockSize;
-        request.BlockTable[..used].CopyTo(host[(_blockTables.Start + offset)..]);
+        for (int group = 0; group < _slots.Length; group++)
+        {
+            request.BlockTable(group)[..used].CopyTo(host[(_blockTables.Start + group * perGroup + offset)..]);
+        }
     }
 
     /// <summary>Notes the rows whose logits score the prompt, when that was asked for.</summary>
@@ -217,16 +242,20 @@ internal sealed class BatchBuilder
     {
         Context.TokenIds = Device(_tokenIds, tokens);
         Context.Positions = Device(_positions, tokens);
-        Context.Slots = Device(_slots, tokens);
-        Context.Attention = new AttentionBatch
+        for (int group = 0; group < _slots.Length; group++)
         {
-            Sequences = sequences,
-            QueryStarts = Device(_queryStarts, sequences + 1),
-            ContextLengths = Device(_contextLengths, sequences),
-            BlockTables = new Tensor(Address(_blockTables), DType.I32, sequences, tableStride),
-            MaxQueryLength = maxQuery,
-            MaxContextLength = maxContext,
-        };
+            ref KvGroupBatch batch = ref Context.Group(group);
+            batch.Slots = Device(_slots[group], tokens);
+            batch.Attention = new AttentionBatch
+            {
+                Sequences = sequences,
+                QueryStarts = Device(_queryStarts, sequences + 1),
+                ContextLengths = Device(_contextLengths, sequences),
+                BlockTables = new Tensor(Address(_blockTables) + group * sequences * tableStride * sizeof(int), DType.I32, sequences, tableStride),
+                MaxQueryLength = maxQuery,
+                MaxContextLength = maxContext,
+            };
+        }
     }
 
     private static int LongestBlockTable(ReadOnlySpan<ScheduledRow> rows)
@@ -234,7 +263,7 @@ internal sealed class BatchBuilder
         int longest = 1;
         foreach (ref readonly ScheduledRow row in rows)
         {
-            longest = Math.Max(longest, row.Request.BlockTable.Length);
+            longest = Math.Max(longest, row.Request.BlockTable(0).Length);
         }
 
         return longest;

@@ -22,6 +22,7 @@ internal sealed class ModelRunner
     private readonly DecoderModel _model;
     private readonly IBackend _backend;
     private readonly BatchBuilder _batch;
+    private readonly KvCache _blocks;
     private readonly Sampler _sampler;
     private readonly LogprobsMode _mode;
     private readonly StepResult[] _results;
@@ -34,18 +35,20 @@ internal sealed class ModelRunner
     /// <param name="model">The model.</param>
     /// <param name="backend">What it runs on.</param>
     /// <param name="batch">Builds its inputs.</param>
+    /// <param name="blocks">The memory of the cache's blocks, for copies of whole ones.</param>
     /// <param name="sampler">Chooses tokens on the host.</param>
     /// <param name="mode">What is reported as a log-probability.</param>
     /// <param name="maxSequences">Most rows of a plan.</param>
     /// <param name="lora">The adapters on the device; null without LoRA.</param>
     /// <param name="enforceEager">True never records a step.</param>
     public ModelRunner(
-        DecoderModel model, IBackend backend, BatchBuilder batch, Sampler sampler, LogprobsMode mode, int maxSequences, LoraSlots? lora,
-        bool enforceEager)
+        DecoderModel model, IBackend backend, BatchBuilder batch, KvCache blocks, Sampler sampler, LogprobsMode mode, int maxSequences,
+        LoraSlots? lora, bool enforceEager)
     {
         _model = model;
         _backend = backend;
         _batch = batch;
+        _blocks = blocks;
         _sampler = sampler;
         _mode = mode;
         _lora = lora;
@@ -212,7 +215,7 @@ internal sealed class ModelRunner
         {
             fixed (BlockCopy* pairs = plan.Copies)
             {
-                _backend.Ops.CopyBlocks(_batch.Context.KvCache, new Tensor((nint)pairs, DType.I32, plan.Copies.Length, 2));
+                _backend.Ops.CopyBlocks(_blocks, new Tensor((nint)pairs, DType.I32, plan.Copies.Length, 2));
             }
         }
     }

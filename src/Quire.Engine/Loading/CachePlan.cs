@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using Quire.Core.KvCache;
 using Quire.Core.Memory;
 using Quire.Core.Requests;
 using Quire.Engine.Options;
@@ -8,7 +10,11 @@ using Quire.Tensors;
 namespace Quire.Engine.Loading;
 
 /// <summary>How large the KV cache becomes, and what follows from that for the options. Needs no weights: an engine and a plan on paper use it alike.</summary>
-public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOptions Options)
+/// <param name="Plan">Where the memory goes.</param>
+/// <param name="Layout">Which layers share block tables.</param>
+/// <param name="Shape">The cache to allocate; a block has room for the layers of one group.</param>
+/// <param name="Options">The options in force, with what the plan decided.</param>
+public sealed record CachePlan(MemoryPlan Plan, KvCacheLayout Layout, KvCacheShape Shape, ResolvedOptions Options)
 {
     private const long GiB = 1L << 30;
 
@@ -47,7 +53,8 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         ArgumentNullException.ThrowIfNull(model);
         DType type = CacheType(options, activationType);
         SelfAttentionSpec attention = model.Spec.Attention;
-        var one = new KvCacheShape(model.Spec.Layers.Count, attention.KvHeads, attention.HeadDim, options.BlockSize, 1, type);
+        KvCacheLayout layout = LayoutOf(model.Spec.Layers, options);
+        var one = new KvCacheShape(layout.LayersPerGroup, attention.KvHeads, attention.HeadDim, options.BlockSize, 1, type);
         var budget = new MemoryBudget
         {
             TotalBytes = device.TotalMemoryBytes,
@@ -56,11 +63,11 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             NumGpuBlocksOverride = options.NumGpuBlocksOverride,
             WeightBytes = model.WeightBytes,
             ActivationBytes = model.ActivationBytes(activationType, options.MaxNumBatchedTokens, LogitRows(options, device)),
-            OtherBytes = measured ?? (options.Lora is { } lora ? model.LoraBytes(lora.Room, activationType) : 0),
+            OtherBytes = (measured ?? (options.Lora is { } lora ? model.LoraBytes(lora.Room, activationType) : 0)) + FurtherTables(options, device, layout),
             BlockBytes = one.BytesPerBlock,
             BlockSize = options.BlockSize,
             MaxModelLen = options.MaxModelLen,
-            SlidingWindow = Window(model.Spec, options.MaxModelLen),
+            Groups = new KvCacheGroups(layout.Windows),
             MaxNumBatchedTokens = options.MaxNumBatchedTokens,
         };
         if (IsLeftToUs(options) && !IsGpu(device))
@@ -82,7 +89,7 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
             throw new QuireException(ErrorCodes.NotEnoughMemory, ErrorKind.Usage, refusal.Message, refusal.Field);
         }
 
-        return new CachePlan(plan!, one with { Blocks = plan!.BlockCount }, options);
+        return new CachePlan(plan!, layout, one with { Blocks = plan!.BlockCount }, options);
     }
 
     /// <summary>
@@ -110,8 +117,36 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         return Make(options, now, activationType, model, beside + Math.Max(0, left - (now.AvailableMemoryBytes - WarmUpBytes)));
     }
 
-    /// <summary>The window that blocks are freed by; null where no sequence gets longer than it.</summary>
-    private static int? Window(DecoderSpec spec, int maxModelLen) => spec.SlidingWindow is { } window && window < maxModelLen ? window : null;
+    /// <summary>
+    /// Groups of layers with a block table each where a request of max_model_len then takes less memory while it decodes, and the option does not
+    /// forbid it; else all layers are one group. A window that no sequence gets longer than is none.
+    /// </summary>
+    public static KvCacheLayout LayoutOf(IReadOnlyList<LayerSpec> layers, ResolvedOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        ArgumentNullException.ThrowIfNull(options);
+        int[] windows = new int[layers.Count];
+        int smallest = int.MaxValue;
+        int largest = 0;
+        for (int i = 0; i < windows.Length; i++)
+        {
+            windows[i] = layers[i].SlidingWindow < options.MaxModelLen ? layers[i].SlidingWindow : 0;
+            smallest = Math.Min(smallest, windows[i]);
+            largest = Math.Max(largest, windows[i]);
+        }
+
+        KvCacheLayout one = KvCacheLayout.OneGroup(windows.Length, smallest > 0 ? largest : null);
+        KvCacheLayout? grouped = options.DisableHybridKvCacheManager ? null : KvCacheLayout.Grouped(windows);
+        return grouped is not null && SteadyRequest(grouped, options) < SteadyRequest(one, options) ? grouped : one;
+    }
+
+    /// <summary>Block tables of all groups but the first on a GPU; the first is as small as everything else that is not counted.</summary>
+    private static long FurtherTables(ResolvedOptions options, DeviceInfo device, KvCacheLayout layout) =>
+        IsGpu(device) ? (layout.Windows.Count - 1L) * options.MaxNumSeqs * new KvGeometry(options.BlockSize, 2).BlocksFor(options.MaxModelLen) * sizeof(int) : 0;
+
+    /// <summary>The memory of a request of max_model_len while it decodes: blocks times layers of a block.</summary>
+    private static long SteadyRequest(KvCacheLayout layout, ResolvedOptions options) =>
+        new KvCacheGroups(layout.Windows).SteadyBlocks(new KvGeometry(options.BlockSize, 2), options.MaxModelLen) * layout.LayersPerGroup;
 
     private static bool IsGpu(DeviceInfo device) => device.Name.StartsWith("cuda", StringComparison.Ordinal);
 
@@ -135,9 +170,7 @@ public sealed record CachePlan(MemoryPlan Plan, KvCacheShape Shape, ResolvedOpti
         long bytes = budget.KvCacheMemoryBytes
             ?? (long)(budget.TotalBytes * budget.GpuMemoryUtilization) - budget.WeightBytes - budget.ActivationBytes - budget.OtherBytes;
         long blocks = budget.NumGpuBlocksOverride ?? bytes / budget.BlockBytes;
-        int length = blocks - 1 >= budget.BlocksPerRequest(options.MaxModelLen)
-            ? options.MaxModelLen
-            : (int)Math.Clamp((blocks - 1) * budget.BlockSize, 1, options.MaxModelLen);
+        int length = Math.Max(1, budget.LongestRequest(blocks));
         return (budget with { MaxModelLen = length }, options with { MaxModelLen = length });
     }
 

@@ -116,15 +116,16 @@ internal static class EngineLoader
     {
         text.CheckVocabulary(model.Spec.VocabularySize);
         ResolvedOptions options = cache.Options;
-        KvCache kvCache = CreateKvCache(backend, cache, model);
+        KvCache blocks = CreateKvCache(backend, cache);
+        var context = new ForwardContext(cache.Layout) { KvCache = blocks.SharedBy(cache.Layout.PlaceOf).WithScales(model.KvScales) };
         int blocksPerSequence = cache.Plan.Geometry.BlocksFor(options.MaxModelLen);
-        var batch = new BatchBuilder(backend, kvCache, options.MaxNumBatchedTokens, options.MaxNumSeqs, blocksPerSequence);
+        var batch = new BatchBuilder(backend, context, options.MaxNumBatchedTokens, options.MaxNumSeqs, blocksPerSequence);
         GenerationConfig defaults = text.GenerationConfig;
         IReadOnlyList<int> endTokens = EndTokens(config, defaults, text.Tokenizer);
         TextServices? services = text.Tokenizer is { } tokenizer ? new TextServices(tokenizer, model.Spec.VocabularySize) : null;
         LogprobsMode mode = ReportedLogprobs(options.LogprobsMode);
         var runner = new ModelRunner(
-            model, backend, batch, new Sampler(model.Spec.VocabularySize), mode, options.MaxNumSeqs, lora?.Slots,
+            model, backend, batch, blocks, new Sampler(model.Spec.VocabularySize), mode, options.MaxNumSeqs, lora?.Slots,
             enforceEager: options.Asked.Settings.GetFlag("enforce_eager") ?? false);
         return new LoadedModel
         {
@@ -157,11 +158,11 @@ internal static class EngineLoader
         };
     }
 
-    private static KvCache CreateKvCache(IBackend backend, CachePlan cache, DecoderModel model)
+    private static KvCache CreateKvCache(IBackend backend, CachePlan cache)
     {
         try
         {
-            return backend.CreateKvCache(cache.Shape).WithScales(model.KvScales);
+            return backend.CreateKvCache(cache.Shape);
         }
         catch (NotSupportedException exception)
         {
@@ -177,7 +178,7 @@ internal static class EngineLoader
         MaxModelLen = options.MaxModelLen,
         BlockSize = options.BlockSize,
         NumBlocks = plan.BlockCount,
-        SlidingWindow = plan.Budget.SlidingWindow,
+        KvCacheGroups = plan.Budget.Groups,
         EnableChunkedPrefill = options.EnableChunkedPrefill,
         LongPrefillTokenThreshold = options.LongPrefillTokenThreshold,
         Policy = options.SchedulingPolicy == "priority" ? SchedulingPolicy.Priority : SchedulingPolicy.Fcfs,

@@ -98,7 +98,7 @@ public static partial class OptionCatalogue
         Flag(OptionGroup.Scheduler, "async_scheduling", "true", "Plan the next step while the device computes this one."),
         Integer(OptionGroup.Scheduler, "stream_interval", "1", 1, "Tokens per streamed chunk; the first and the last are always sent."),
         Flag(OptionGroup.Scheduler, "disable_chunked_mm_input", "false", "Do not split images over steps.").Hint(TextOnly),
-        Flag(OptionGroup.Scheduler, "disable_hybrid_kv_cache_manager", "none", "One block table for all kinds of layers.").Hint("one block table is what there is"),
+        Flag(OptionGroup.Scheduler, "disable_hybrid_kv_cache_manager", "false", "One block table for all layers, also where only some have a sliding window: their blocks then stay until a request ends."),
         Text(OptionGroup.Scheduler, "scheduler_cls", "none", "A Python class instead of the scheduler.").Refuse("there is one scheduler; its options are in this group"),
         Integer(OptionGroup.Scheduler, "prefill_schedule_interval", "1", 1, "Steps between prefills, to balance data-parallel ranks.").Hint("there is one rank"),
     ];

@@ -69,6 +69,7 @@ public static class OptionResolver
             LongPrefillTokenThreshold = (int)(set.GetInteger("long_prefill_token_threshold") ?? 0),
             SchedulingPolicy = set.GetText("scheduling_policy") ?? "fcfs",
             Watermark = set.GetNumber("watermark") ?? 0,
+            DisableHybridKvCacheManager = set.GetFlag("disable_hybrid_kv_cache_manager") ?? false,
             SchedulerReserveFullIsl = set.GetFlag("scheduler_reserve_full_isl") ?? true,
             AsyncScheduling = set.GetFlag("async_scheduling") ?? true,
             StreamInterval = (int)(set.GetInteger("stream_interval") ?? 1),

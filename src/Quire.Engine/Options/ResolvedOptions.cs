@@ -55,6 +55,9 @@ public sealed record ResolvedOptions
 
     public bool EnableChunkedPrefill { get; init; } = true;
 
+    /// <summary>Whether all layers share one block table, also where only some of them have a window.</summary>
+    public bool DisableHybridKvCacheManager { get; init; }
+
     /// <summary>0 sets no limit.</summary>
     public int LongPrefillTokenThreshold { get; init; }
 

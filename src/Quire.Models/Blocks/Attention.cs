@@ -24,6 +24,7 @@ internal sealed class Attention(ITensorOps ops, SelfAttentionSpec shape, Attenti
         Tensor x, // [tokens, hidden]
         ForwardContext context,
         in KvCacheLayer cache,
+        in KvGroupBatch batch,
         DecoderWorkspace workspace,
         Tensor y) // [tokens, hidden]
     {
@@ -36,15 +37,15 @@ internal sealed class Attention(ITensorOps ops, SelfAttentionSpec shape, Attenti
         KeyNorm?.Apply(k, k);
         if (Rope is { } table)
         {
-            ops.RopeAndStoreKv(q, k, v, context.Positions, table, context.Slots, cache);
+            ops.RopeAndStoreKv(q, k, v, context.Positions, table, batch.Slots, cache);
         }
         else
         {
-            ops.StoreKv(k, v, context.Slots, cache);
+            ops.StoreKv(k, v, batch.Slots, cache);
         }
 
         Tensor attended = workspace.Attended(x.Rows);
-        ops.PagedAttention(q, cache, context.Attention, spec, attended);
+        ops.PagedAttention(q, cache, batch.Attention, spec, attended);
         Output.Forward(attended, context, y);
     }
 }

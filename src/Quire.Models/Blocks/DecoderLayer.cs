@@ -20,9 +20,9 @@ internal sealed class DecoderLayer
     /// <summary>Whether the norms after a block are for the stream that its output has joined, instead of for the output.</summary>
     public bool NormsStream { get; init; }
 
-    public void Forward(ref ResidualStream stream, ForwardContext context, in KvCacheLayer cache, DecoderWorkspace workspace)
+    public void Forward(ref ResidualStream stream, ForwardContext context, in KvCacheLayer cache, in KvGroupBatch batch, DecoderWorkspace workspace)
     {
-        Attention.Forward(stream.Enter(AttentionNorm), context, cache, workspace, stream.Branch);
+        Attention.Forward(stream.Enter(AttentionNorm), context, cache, batch, workspace, stream.Branch);
         Leave(ref stream, AfterAttentionNorm);
         FeedForward.Forward(stream.Enter(FeedForwardNorm), context, workspace, stream.Branch);
         Leave(ref stream, AfterFeedForwardNorm);

@@ -25,7 +25,7 @@ public class BlockPoolTests
         var pool = new BlockPool(new KvGeometry(4, 5), index);
         int first = pool.Take();
         int second = pool.Take();
-        index.Insert(new BlockHash(1, 0, 0, 0), first);
+        index.Insert(new BlockHash(1, 0, 0, 0), 0, first);
         pool.Free([first, second]);
         Assert.Equal([2, 3, 4, 1], pool.FreeQueue());
     }
@@ -37,13 +37,13 @@ public class BlockPoolTests
         var pool = new BlockPool(new KvGeometry(4, 5), index);
         int[] blocks = [pool.Take(), pool.Take(), pool.Take()];
         for (int i = 0; i < 3; i++)
-            index.Insert(new BlockHash((ulong)i, 0, 0, 0), blocks[i]);
+            index.Insert(new BlockHash((ulong)i, 0, 0, 0), 0, blocks[i]);
         pool.Free(blocks);
         Assert.Equal([4, 3, 2, 1], pool.FreeQueue());
         pool.Take();
         Assert.Equal(3, pool.Take());
-        Assert.False(index.Find(new BlockHash(2, 0, 0, 0), out _));
-        Assert.True(index.Find(new BlockHash(0, 0, 0, 0), out _));
+        Assert.False(index.Find(new BlockHash(2, 0, 0, 0), 0, out _));
+        Assert.True(index.Find(new BlockHash(0, 0, 0, 0), 0, out _));
     }
 
     [Fact]
@@ -79,16 +79,16 @@ public class PrefixIndexTests
     public void Of_two_blocks_with_one_hash_the_first_registered_is_found()
     {
         var index = new PrefixIndex(10);
-        index.Insert(Hash(5), 7);
-        index.Insert(Hash(5), 3);
-        index.Insert(Hash(5), 9);
+        index.Insert(Hash(5), 0, 7);
+        index.Insert(Hash(5), 0, 3);
+        index.Insert(Hash(5), 0, 9);
         AssertFinds(index, 5, 7);
         index.Evict(3);
         AssertFinds(index, 5, 7);
         index.Evict(7);
         AssertFinds(index, 5, 9);
         index.Evict(9);
-        Assert.False(index.Find(Hash(5), out _));
+        Assert.False(index.Find(Hash(5), 0, out _));
         Assert.Equal(0, index.Count);
     }
 
@@ -96,11 +96,11 @@ public class PrefixIndexTests
     public void A_block_has_one_hash_at_a_time()
     {
         var index = new PrefixIndex(10);
-        index.Insert(Hash(1), 4);
-        Assert.Throws<InvariantException>(() => index.Insert(Hash(2), 4));
+        index.Insert(Hash(1), 0, 4);
+        Assert.Throws<InvariantException>(() => index.Insert(Hash(2), 0, 4));
         index.Evict(4);
         Assert.Throws<InvariantException>(() => index.Evict(4));
-        index.Insert(Hash(2), 4);
+        index.Insert(Hash(2), 0, 4);
         AssertFinds(index, 2, 4);
     }
 
@@ -128,7 +128,7 @@ public class PrefixIndexTests
             }
             else
             {
-                index.Insert(Hash(hash), block);
+                index.Insert(Hash(hash), 0, block);
                 if (!model.TryGetValue(hash, out List<int>? blocks))
                     model[hash] = blocks = [];
                 blocks.Add(block);
@@ -138,7 +138,7 @@ public class PrefixIndexTests
             Assert.Equal(hashOf.Count, index.Count);
             foreach ((ulong known, List<int> blocks) in model)
             {
-                Assert.True(index.Find(Hash(known), out int found) == blocks.Count > 0, $"seed {seed}, change {i}");
+                Assert.True(index.Find(Hash(known), 0, out int found) == blocks.Count > 0, $"seed {seed}, change {i}");
                 if (blocks.Count > 0)
                     Assert.Equal(blocks[0], found);
             }
@@ -147,7 +147,7 @@ public class PrefixIndexTests
 
     private static void AssertFinds(PrefixIndex index, ulong hash, int block)
     {
-        Assert.True(index.Find(Hash(hash), out int found));
+        Assert.True(index.Find(Hash(hash), 0, out int found));
         Assert.Equal(block, found);
     }
 }

@@ -1,4 +1,5 @@
 using System;
+using Quire.Core.KvCache;
 using Quire.Core.Memory;
 using Quire.Core.Requests;
 
@@ -97,7 +98,7 @@ public class MemoryPlanTests
     public void With_a_window_a_request_needs_the_blocks_of_the_window_and_of_one_step()
     {
         // 4095 tokens behind, 2048 of the step and one in flight are 384 blocks of 16, and one because neither begins at a border.
-        MemoryBudget budget = Small with { MaxModelLen = 131_072, SlidingWindow = 4096, MaxNumBatchedTokens = 2048 };
+        MemoryBudget budget = Small with { MaxModelLen = 131_072, Groups = KvCacheGroups.Of(4096), MaxNumBatchedTokens = 2048 };
         MemoryPlan plan = Make(budget);
         Assert.Equal(385, plan.BlocksPerLongestRequest);
         Assert.Equal(plan.BlockCount / 385.0, plan.MaxConcurrency);

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using Quire.Core.KvCache;
 using Quire.Core.Requests;
 using Quire.Core.Scheduling;
 
@@ -64,7 +65,7 @@ public class ExhaustiveTests
             {
                 Policy = policy,
                 SchedulerReserveFullIsl = reserve,
-                SlidingWindow = window,
+                KvCacheGroups = KvCacheGroups.Of(window),
             };
             Assert.Equal(window <= 3 ? 12 : 9, new Scheduler(options).MaxSequenceLength);
             int shapes = Prompts.Length * Outputs.Length;
@@ -74,6 +75,33 @@ public class ExhaustiveTests
                     RunOne(options, ahead, [a, b, (a + b) % shapes], (a + b) % 3);
             }
         }
+    }
+
+    /// <summary>One group that sees everything and two that slide, in eleven blocks together.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Every_request_ends_with_its_own_tokens_when_groups_of_layers_keep_different_blocks(
+        SchedulingPolicy policy, bool caching, bool ahead, bool reserve)
+    {
+        int preemptions = 0;
+        for (int window = 1; window <= 3; window++)
+        {
+            SchedulerOptions options = World.Options(blocks: 12, blockSize: 2, budget: 3, seqs: 3, maxLength: 12, caching) with
+            {
+                Policy = policy,
+                SchedulerReserveFullIsl = reserve,
+                KvCacheGroups = new KvCacheGroups([window, null, 1]),
+            };
+            Assert.Equal(window == 1 ? 11 : 9, new Scheduler(options).MaxSequenceLength);
+            int shapes = Prompts.Length * Outputs.Length;
+            for (int a = 0; a < shapes; a++)
+            {
+                for (int b = 0; b < shapes; b++)
+                    preemptions += RunOne(options, ahead, [a, b, (a + b) % shapes], (a + b) % 3);
+            }
+        }
+
+        Assert.True(preemptions > 30, $"{preemptions} preemptions");
     }
 
     private static int RunOne(SchedulerOptions options, bool ahead, int[] shapes, int arrivals)
@@ -105,7 +133,7 @@ public class ExhaustiveTests
             Assert.Equal(FinishReason.Length, world[spec.Id.Value].FinishReason);
         }
 
-        Assert.Equal(4, world.Scheduler.FreeBlocks);
+        Assert.Equal(world.Scheduler.Geometry.UsableBlocks, world.Scheduler.FreeBlocks);
         return (int)world.Scheduler.Statistics.Preemptions;
     }
 }

@@ -16,29 +16,32 @@ internal sealed class FakeDevice
     private readonly int _blockSize;
     private readonly int _vocabulary;
     private readonly ulong[] _slots;
-    private readonly int _window;
+    private readonly KvCacheGroups _groups;
 
     /// <param name="geometry">Blocks and their size.</param>
     /// <param name="vocabulary">Token ids are below it.</param>
-    /// <param name="window">Positions that a row reads back, its own included; null reads the whole sequence.</param>
-    public FakeDevice(KvGeometry geometry, int vocabulary, int? window = null)
+    /// <param name="groups">In each, a row reads back the positions of the window, its own included; without a window the whole sequence.</param>
+    public FakeDevice(KvGeometry geometry, int vocabulary, KvCacheGroups? groups = null)
     {
-        _window = window ?? int.MaxValue;
+        _groups = groups ?? KvCacheGroups.Full;
         _blockSize = geometry.BlockSize;
         _vocabulary = vocabulary;
         _slots = new ulong[geometry.BlockCount * geometry.BlockSize];
     }
 
     /// <summary>A plan with what a real device would have been given when it was made.</summary>
-    public sealed record Launch(StepPlan Plan, IReadOnlyList<int[]> BlockTables, IReadOnlyList<int[]> Drafts);
+    public sealed record Launch(StepPlan Plan, IReadOnlyList<int[][]> BlockTables, IReadOnlyList<int[]> Drafts);
 
     public static Launch Record(StepPlan plan)
     {
-        var tables = new List<int[]>();
+        var tables = new List<int[][]>();
         var drafts = new List<int[]>();
         foreach (ref readonly ScheduledRow row in plan.Rows)
         {
-            tables.Add(row.Request.BlockTable.ToArray());
+            int[][] ofGroups = new int[row.Request.Blocks.Tables.Length][];
+            for (int group = 0; group < ofGroups.Length; group++)
+                ofGroups[group] = row.Request.BlockTable(group).ToArray();
+            tables.Add(ofGroups);
             drafts.Add(row.Request.Drafts[..row.DraftCount].ToArray());
         }
 
@@ -81,7 +84,7 @@ internal sealed class FakeDevice
         return TokenOf(hash);
     }
 
-    private void Store(in ScheduledRow row, int[] table, int[] drafts)
+    private void Store(in ScheduledRow row, int[][] tables, int[] drafts)
     {
         // The last token of a request that has finished may never be known; the device writes something all the same.
         bool finished = row.Request.Status == RequestStatus.Finished;
@@ -90,12 +93,14 @@ internal sealed class FakeDevice
         {
             bool unknown = finished && position >= row.Request.TokenCount;
             hash = unknown ? Mix(hash, -position) : Mix(hash, TokenAt(row, drafts, position));
-            if (position >= row.FirstPosition)
-                _slots[(table[position / _blockSize] * _blockSize) + (position % _blockSize)] = hash;
+            if (position < row.FirstPosition)
+                continue;
+            for (int group = 0; group < tables.Length; group++)
+                _slots[(tables[group][position / _blockSize] * _blockSize) + (position % _blockSize)] = hash + (ulong)group;
         }
     }
 
-    private int Sample(in ScheduledRow row, int[] table, int[] drafts, List<int> tokens)
+    private int Sample(in ScheduledRow row, int[][] tables, int[] drafts, List<int> tokens)
     {
         ulong hash = Start(row.Request.Spec.LoraName);
         int end = row.FirstPosition + row.TokenCount;
@@ -103,10 +108,15 @@ internal sealed class FakeDevice
         for (int position = 0; position < end; position++)
         {
             hash = Mix(hash, TokenAt(row, drafts, position));
-            bool visible = position > row.FirstPosition - _window;
-            ulong stored = _slots[(table[position / _blockSize] * _blockSize) + (position % _blockSize)];
-            if (visible && (stored != hash || table[position / _blockSize] == 0))
-                throw new InvalidOperationException($"request {row.Request.Id} reads other keys and values at position {position} than its own");
+            for (int group = 0; group < tables.Length; group++)
+            {
+                int block = tables[group][position / _blockSize];
+                bool visible = position > row.FirstPosition - (_groups.Windows[group] ?? int.MaxValue);
+                ulong stored = _slots[(block * _blockSize) + (position % _blockSize)];
+                if (visible && (stored != hash + (ulong)group || block == 0))
+                    throw new InvalidOperationException($"request {row.Request.Id} reads other keys and values at position {position} of group {group} than its own");
+            }
+
             int judged = position - (end - row.DraftCount - 1);
             if (!row.Samples || judged < 0)
                 continue;

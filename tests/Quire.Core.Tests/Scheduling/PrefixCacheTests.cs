@@ -80,7 +80,7 @@ public class PrefixCacheTests
             world.Admit(new RequestSpec { Id = new RequestId(id), PromptTokenIds = World.Prompt(0, 6), MaxTokens = 2 });
         world.Step();
         world.Step();
-        Assert.NotEqual(world[1].BlockTable[0], world[2].BlockTable[0]);
+        Assert.NotEqual(world[1].BlockTable(0)[0], world[2].BlockTable(0)[0]);
         world.RunToEnd();
         Assert.Equal(4, CachedOf(world, 3, World.Prompt(0, 6)));
     }
@@ -174,8 +174,8 @@ public class PrefixCacheTests
         Assert.True(world.Scheduler.TryFork(new RequestId(1), child));
         world.Track(2);
         Assert.Equal(free - 1, world.Scheduler.FreeBlocks);
-        Assert.Equal(world[1].BlockTable[0], world[2].BlockTable[0]);
-        Assert.NotEqual(world[1].BlockTable[1], world[2].BlockTable[1]);
+        Assert.Equal(world[1].BlockTable(0)[0], world[2].BlockTable(0)[0]);
+        Assert.NotEqual(world[1].BlockTable(0)[1], world[2].BlockTable(0)[1]);
         world.Step();
         Assert.Equal("step 2: 1 run 6+1* | 2 new 6+1* | copy 2 to 3", world.Trace[^1]);
         world.RunToEnd();

@@ -388,7 +388,7 @@ public class SchedulerTests
         }
 
         world.RunToEnd();
-        Assert.Empty(world[5].BlockTable.ToArray());
+        Assert.Empty(world[5].BlockTable(0).ToArray());
         Assert.Equal(0, world.Scheduler.WaitingCount + world.Scheduler.RunningCount);
         var left = new List<RequestState>();
         world.Scheduler.CopyWaitingTo(left);

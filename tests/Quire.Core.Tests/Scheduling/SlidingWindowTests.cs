@@ -1,4 +1,5 @@
 using System;
+using Quire.Core.KvCache;
 using Quire.Core.Requests;
 
 namespace Quire.Core.Tests.Scheduling;
@@ -8,7 +9,7 @@ public class SlidingWindowTests
     [Fact]
     public void Blocks_behind_the_window_are_given_back_while_the_request_runs()
     {
-        var world = new World(World.Options(blocks: 100, blockSize: 4, budget: 8, caching: false) with { SlidingWindow = 6 });
+        var world = new World(World.Options(blocks: 100, blockSize: 4, budget: 8, caching: false) with { KvCacheGroups = KvCacheGroups.Of(6) });
         world.Admit(1, prompt: 30, maxTokens: 20);
         int fewestFree = int.MaxValue;
         while (!world.IsIdle)
@@ -26,21 +27,21 @@ public class SlidingWindowTests
     [Fact]
     public void The_table_keeps_its_length_with_null_blocks_in_front()
     {
-        var world = new World(World.Options(blocks: 100, blockSize: 4, budget: 8) with { SlidingWindow = 6 });
+        var world = new World(World.Options(blocks: 100, blockSize: 4, budget: 8) with { KvCacheGroups = KvCacheGroups.Of(6) });
         world.Admit(1, prompt: 24, maxTokens: 20);
         for (int step = 0; step < 4; step++)
             world.Step();
 
         // 25 tokens, of which 24 are computed before the last step: positions up to 18 are not read any more.
-        Assert.Equal([0, 0, 0, 0], world[1].BlockTable[..4].ToArray());
-        Assert.Equal(7, world[1].BlockTable.Length);
-        Assert.DoesNotContain(0, world[1].BlockTable[4..].ToArray());
+        Assert.Equal([0, 0, 0, 0], world[1].BlockTable(0)[..4].ToArray());
+        Assert.Equal(7, world[1].BlockTable(0).Length);
+        Assert.DoesNotContain(0, world[1].BlockTable(0)[4..].ToArray());
     }
 
     [Fact]
     public void A_sequence_may_be_longer_than_the_whole_cache()
     {
-        var world = new World(World.Options(blocks: 6, blockSize: 4, budget: 8, maxLength: 400) with { SlidingWindow = 6 });
+        var world = new World(World.Options(blocks: 6, blockSize: 4, budget: 8, maxLength: 400) with { KvCacheGroups = KvCacheGroups.Of(6) });
         Assert.Equal(400, world.Scheduler.MaxSequenceLength);
         world.Admit(1, prompt: 150, maxTokens: 100);
         world.Admit(2, prompt: 90, maxTokens: 100);
@@ -53,7 +54,7 @@ public class SlidingWindowTests
     public void A_hit_needs_only_the_cached_blocks_of_the_window()
     {
         // 9 usable blocks: the third request takes the oldest ones, which are the beginning of the first.
-        var world = new World(World.Options(blocks: 10, blockSize: 4, budget: 64) with { SlidingWindow = 6 });
+        var world = new World(World.Options(blocks: 10, blockSize: 4, budget: 64) with { KvCacheGroups = KvCacheGroups.Of(6) });
         int[] prompt = World.Prompt(1, 25);
         Assert.Equal(0, Cached(world, 1, prompt));
         Assert.Equal(24, Cached(world, 2, prompt));
@@ -65,7 +66,7 @@ public class SlidingWindowTests
     [Fact]
     public void A_run_that_is_shorter_than_the_window_counts_only_at_the_start()
     {
-        var world = new World(World.Options(blockSize: 4) with { SlidingWindow = 40 });
+        var world = new World(World.Options(blockSize: 4) with { KvCacheGroups = KvCacheGroups.Of(40) });
         Cached(world, 1, World.Prompt(1, 9));
         Assert.Equal(8, Cached(world, 2, World.Prompt(1, 30)));
         Assert.Equal(28, Cached(world, 3, World.Prompt(1, 31)));
@@ -73,7 +74,7 @@ public class SlidingWindowTests
 
     [Fact]
     public void A_window_of_no_tokens_is_refused() =>
-        Assert.Equal("sliding_window", (World.Options() with { SlidingWindow = 0 }).Validate()!.Field);
+        Assert.Equal("sliding_window", (World.Options() with { KvCacheGroups = KvCacheGroups.Of(0) }).Validate()!.Field);
 
     private static int? Cached(World world, long id, int[] prompt)
     {

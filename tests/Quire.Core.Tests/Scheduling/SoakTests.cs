@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using Quire.Core.Foundation;
+using Quire.Core.KvCache;
 using Quire.Core.Requests;
 using Quire.Core.Scheduling;
 
@@ -13,7 +14,7 @@ public class SoakTests
     public static TheoryData<int> Seeds()
     {
         var seeds = new TheoryData<int>();
-        for (int seed = 0; seed < 24; seed++)
+        for (int seed = 0; seed < 32; seed++)
             seeds.Add(seed);
         return seeds;
     }
@@ -58,7 +59,7 @@ public class SoakTests
     private static World Run(int seed, bool ahead)
     {
         var chance = new Chance(seed);
-        SchedulerOptions options = RandomOptions(chance);
+        SchedulerOptions options = WithGroups(RandomOptions(chance), chance);
         bool draft = !ahead && chance.Below(3) == 0;
         if (draft)
             options = options with { NumLookaheadTokens = 3 };
@@ -203,8 +204,19 @@ public class SoakTests
             SchedulerReserveFullIsl = chance.Below(3) != 0,
             EnablePrefixCaching = chance.Below(4) != 0,
             MaxLoras = chance.Below(3) == 0 ? 1 + chance.Below(2) : 0,
-            SlidingWindow = chance.Below(3) == 0 ? 1 + chance.Below(chance.Below(2) == 0 ? 8 : 40) : null,
         };
+    }
+
+    /// <summary>One group without a window, one with, or several of both, with as many blocks for each as one alone had.</summary>
+    private static SchedulerOptions WithGroups(SchedulerOptions options, Chance chance)
+    {
+        int kind = chance.Below(3);
+        if (kind == 0)
+            return options;
+        int?[] windows = new int?[kind == 1 ? 1 : 2 + chance.Below(6)];
+        for (int group = 0; group < windows.Length; group++)
+            windows[group] = kind == 1 || chance.Below(3) != 0 ? 1 + chance.Below(chance.Below(2) == 0 ? 8 : 40) : null;
+        return options with { KvCacheGroups = new KvCacheGroups(windows), NumBlocks = ((options.NumBlocks - 1) * windows.Length) + 1 };
     }
 
     private sealed class Chance(int seed)

@@ -19,7 +19,7 @@ internal sealed class World
     public World(SchedulerOptions options, bool ahead = false, bool audit = true)
     {
         Scheduler = new Scheduler(options);
-        Device = new FakeDevice(Scheduler.Geometry, Vocabulary, options.SlidingWindow);
+        Device = new FakeDevice(Scheduler.Geometry, Vocabulary, options.KvCacheGroups);
         _ahead = ahead;
         _audit = audit;
     }
