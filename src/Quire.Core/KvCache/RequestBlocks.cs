@@ -1,4 +1,4 @@
-using System;
+using Quire.Core.Foundation;
 
 namespace Quire.Core.KvCache;
 
@@ -45,7 +45,7 @@ internal sealed class RequestBlocks
         LastBlocks = 0;
         foreach (BlockTable table in Tables)
         {
-            Foundation.Invariant.Check(table.Count == Count, "the tables of a request are of different lengths");
+            Invariant.Check(table.Count == Count, "the tables of a request are of different lengths");
             LastBlocks = Count == 0 ? 0 : unchecked(LastBlocks * 31 + table.Blocks[^1]);
         }
     }
