@@ -37,7 +37,7 @@ internal static class OperationChecks
             Attention(checks);
             QuantizedAttention(checks);
             Experts(checks);
-            checks.RemoveAll(check => !check.Name.Contains(filter, StringComparison.Ordinal));
+            checks.RemoveAll(check => !Matches(check.Name, filter));
             foreach ((string name, Func<TwinWorld, double> check, double limit) in checks)
             {
                 using var world = new TwinWorld(cuda, seed);
@@ -67,6 +67,11 @@ internal static class OperationChecks
         Console.WriteLine(failures == 0 ? "all passed" : $"{failures} FAILED");
         return failures == 0 ? 0 : 1;
     }
+
+    /// <summary>A part of the name; or, after an exclamation mark, what it must not begin with.</summary>
+    private static bool Matches(string name, string filter) => filter.StartsWith('!')
+        ? !Array.Exists(filter[1..].Split(','), part => name.StartsWith(part, StringComparison.Ordinal))
+        : name.Contains(filter, StringComparison.Ordinal);
 
     private static void Elementwise(List<(string, Func<TwinWorld, double>, double)> checks)
     {

@@ -26,6 +26,11 @@ internal static class Program
             return 0;
         }
 
+        if (command == "compare")
+        {
+            return Comparison.Run(rest);
+        }
+
         if (!CudaProbe.TryFind(out string reason))
         {
             Console.Error.WriteLine($"no GPU: {reason}");
@@ -38,6 +43,8 @@ internal static class Program
                 return OperationChecks.Run(rest);
             case "model":
                 return ModelCheck.Run(rest);
+            case "golden":
+                return GoldenCheck.Run(rest);
             case "requests":
                 return RequestCheck.Run(rest);
             case "step":
@@ -45,7 +52,7 @@ internal static class Program
             case "layer":
                 return LayerTimings.Run(rest);
             default:
-                Console.Error.WriteLine("usage: quire-gpu-bench check [SEED [PART OF A NAME]] | model FOLDER | requests FOLDER [COUNT [SEED [KV CACHE TYPE]]] | step MODEL [BATCHxCONTEXT ...] | layer MODEL [kv=TYPE] [BATCHxCONTEXT ...]");
+                Console.Error.WriteLine("usage: quire-gpu-bench check [SEED [PART OF A NAME]] | model FOLDER | golden FOLDER ... | requests FOLDER [COUNT [SEED [KV CACHE TYPE]]] | step MODEL [BATCHxCONTEXT ...] | compare FILE ... | layer MODEL [kv=TYPE] [BATCHxCONTEXT ...]");
                 return 2;
         }
     }
