@@ -12,7 +12,7 @@ public unsafe class BlockPanelTests
 {
     public static TheoryData<InstructionTier> Tiers => KernelWorld.Tiers;
 
-    private static BlockFormat[] Formats => [BlockFormat.Q4K, BlockFormat.Q5K, BlockFormat.Q6K];
+    private static BlockFormat[] Formats => [BlockFormat.Q41, BlockFormat.Q50, BlockFormat.Q51, BlockFormat.Q4K, BlockFormat.Q5K, BlockFormat.Q6K];
 
     [Theory]
     [MemberData(nameof(Tiers))]
@@ -43,10 +43,11 @@ public unsafe class BlockPanelTests
                 {
                     using var world = new KernelWorld(tier);
                     BlockPart part = BlockLinearTests.Part(world, format, 20, 512);
-                    for (int block = 0; block < 20 * 2; block++)
+                    int first = format is BlockFormat.Q50 ? 2 : 4;
+                    for (int block = 0; block < 20 * 512 / format.BlockLength(); block++)
                     {
                         var bytes = new Span<byte>((byte*)part.Data + block * format.BlockBytes(), format.BlockBytes());
-                        (format == BlockFormat.Q6K ? bytes[..208] : bytes[4..]).Fill(fill);
+                        (format == BlockFormat.Q6K ? bytes[..208] : bytes[first..]).Fill(fill);
                     }
 
                     Tensor x = world.Numbers(tokens, 512);
@@ -140,7 +141,8 @@ public unsafe class BlockPanelTests
     private static void Define(BlockPart part, float* bias, Tensor x, Tensor y, int first)
     {
         const int Group = IntegerActivations.GroupInputs;
-        int unit = part.Format == BlockFormat.Q4K ? Group : Group / 2;
+        int unit = part.Format is BlockFormat.Q41 or BlockFormat.Q4K ? Group : Group / 2;
+        int length = part.Format.BlockLength();
         var block = new Block();
         for (int row = 0; row < x.Rows; row++)
         {
@@ -166,12 +168,12 @@ public unsafe class BlockPanelTests
             for (int output = 0; output < part.OutFeatures; output++)
             {
                 float sum = 0;
-                for (int start = 0; start < part.InFeatures; start += 256)
+                for (int start = 0; start < part.InFeatures; start += length)
                 {
-                    block.Read(part.Format, (byte*)part.Data + output * part.RowBytes + start / 256 * part.Format.BlockBytes());
+                    block.Read(part.Format, (byte*)part.Data + output * part.RowBytes + start / length * part.Format.BlockBytes());
                     float t = 0;
                     float u = 0;
-                    for (int k = 0; k < 256; k += unit)
+                    for (int k = 0; k < length; k += unit)
                     {
                         int integers = 0;
                         for (int i = k; i < k + unit; i++)
@@ -182,7 +184,7 @@ public unsafe class BlockPanelTests
                         t = MathF.FusedMultiplyAdd(integers * block.Scales[k / 16], scales[(start + k) / Group], t);
                     }
 
-                    for (int k = 0; k < 256; k += Group)
+                    for (int k = 0; k < length; k += Group)
                     {
                         int integers = 0;
                         for (int i = k; i < k + Group; i++)
@@ -205,6 +207,8 @@ public unsafe class BlockPanelTests
     /// <summary>A block as the format's description has it.</summary>
     private sealed class Block
     {
+        private const int Group = IntegerActivations.GroupInputs;
+
         public int[] Quants { get; } = new int[256];
 
         /// <summary>Of each 16 weights.</summary>
@@ -219,6 +223,12 @@ public unsafe class BlockPanelTests
 
         public void Read(BlockFormat format, byte* block)
         {
+            if (format.BlockLength() == Group)
+            {
+                ReadClassic(format, block);
+                return;
+            }
+
             if (format == BlockFormat.Q6K)
             {
                 Factor = Half(block + 208);
@@ -250,6 +260,24 @@ public unsafe class BlockPanelTests
                     int quant = (nibbles[group / 2 * 32 + i] >> (group % 2 * 4)) & 15;
                     Quants[32 * group + i] = format == BlockFormat.Q5K ? quant | ((block[16 + i] >> group) & 1) << 4 : quant;
                 }
+            }
+        }
+
+        private void ReadClassic(BlockFormat format, byte* block)
+        {
+            bool hasOffset = format != BlockFormat.Q50;
+            bool hasFifth = format != BlockFormat.Q41;
+            Factor = Half(block);
+            MinimumFactor = hasOffset ? -Half(block + 2) : 0;
+            Minima[0] = 1;
+            Scales[0] = Scales[1] = 1;
+            byte* bytes = block + (hasOffset ? 4 : 2);
+            uint fifth = hasFifth ? BinaryPrimitives.ReadUInt32LittleEndian(new ReadOnlySpan<byte>(bytes, 4)) : 0;
+            bytes += hasFifth ? 4 : 0;
+            for (int i = 0; i < Group; i++)
+            {
+                int quant = (bytes[i % 16] >> (i / 16 * 4)) & 15 | (int)((fifth >> i) & 1) << 4;
+                Quants[i] = format == BlockFormat.Q50 ? quant - 16 : quant;
             }
         }
 

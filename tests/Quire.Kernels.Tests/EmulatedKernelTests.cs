@@ -12,6 +12,9 @@ public class EmulatedKernelTests
     public void Products_of_blocks_are_those_of_the_compiler_bit_for_bit()
     {
         RequireVectors();
+        Quants<Q41Quants>();
+        Quants<Q50Quants>();
+        Quants<Q51Quants>();
         Quants<Q4KQuants>();
         Quants<Q5KQuants>();
         Quants<Q6KQuants>();

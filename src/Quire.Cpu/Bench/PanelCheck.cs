@@ -15,7 +15,7 @@ namespace Quire.Cpu.Bench;
 /// </summary>
 public sealed class PanelCheck(CpuOptions options, int seed)
 {
-    private static readonly string[] Formats = ["Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
+    private static readonly string[] Formats = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
 
     private readonly Random _random = new(seed);
 
@@ -134,6 +134,9 @@ public sealed class PanelCheck(CpuOptions options, int seed)
         (BlockFormat format, int[] places, double most) = weights switch
         {
             "Q4_0" => (BlockFormat.Q40, [0], 8.0),
+            "Q4_1" => (BlockFormat.Q41, [0, 2], 15.0),
+            "Q5_0" => (BlockFormat.Q50, [0], 16.0),
+            "Q5_1" => (BlockFormat.Q51, [0, 2], 31.0),
             "Q4_K" => (BlockFormat.Q4K, [0, 2], 63.0 * 15),
             "Q5_K" => (BlockFormat.Q5K, [0, 2], 63.0 * 31),
             "Q6_K" => (BlockFormat.Q6K, [208], 128.0 * 32),

@@ -18,9 +18,8 @@ internal static unsafe class BlockProof
         where TQuants : struct, IBlockQuants
     {
         const int Blocks = 2;
-        const int BlockGroups = BlockParameters.MaxGroups;
         using var memory = new HostMemory();
-        int blockBytes = TQuants.ParameterBytes + BlockGroups * TQuants.Format.GroupBytes();
+        int blockBytes = TQuants.ParameterBytes + TQuants.BlockGroups * TQuants.Format.GroupBytes();
         byte* values = Fill(memory, Blocks * blockBytes);
         for (int block = 0; block < Blocks; block++)
         {
@@ -31,8 +30,8 @@ internal static unsafe class BlockProof
         {
             Format = TQuants.Format,
             OutFeatures = Outputs,
-            InFeatures = Blocks * BlockGroups * PanelLayout.GroupInputs,
-            BlockGroups = BlockGroups,
+            InFeatures = Blocks * TQuants.BlockGroups * PanelLayout.GroupInputs,
+            BlockGroups = TQuants.BlockGroups,
             Values = values,
             SizeInBytes = Blocks * blockBytes,
         };

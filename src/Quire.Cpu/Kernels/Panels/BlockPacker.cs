@@ -7,17 +7,16 @@ using Quire.Tensors.Quantization;
 
 namespace Quire.Cpu.Kernels.Panels;
 
-/// <summary>Packs GGUF's K blocks into panels as <see cref="IBlockQuants"/> lays them out: the same bits in another order.</summary>
+/// <summary>Packs GGUF's blocks into panels as <see cref="IBlockQuants"/> lays them out: the same bits in another order.</summary>
 internal static unsafe class BlockPacker
 {
     private const int Outputs = PanelLayout.PanelOutputs;
 
-    /// <summary>Groups in a block of the K formats.</summary>
-    private const int KGroups = 8;
+    private const int KGroups = BlockParameters.MaxGroups;
 
     /// <summary>Packs parts of one format that follow each other.</summary>
     /// <param name="memory">Where the packed weight is kept.</param>
-    /// <param name="parts">At least one; Q4_K, Q5_K or Q6_K.</param>
+    /// <param name="parts">At least one; of the format that <typeparamref name="TQuants"/> is for.</param>
     public static PanelWeight Pack<TQuants>(HostMemory memory, List<BlockPart> parts)
         where TQuants : struct, IBlockQuants
     {
@@ -29,9 +28,9 @@ internal static unsafe class BlockPacker
 
         int inFeatures = parts[0].InFeatures;
         int panels = PanelLayout.Panels(outFeatures);
-        int blocks = inFeatures / (KGroups * PanelLayout.GroupInputs);
+        int blocks = inFeatures / (TQuants.BlockGroups * PanelLayout.GroupInputs);
         int sourceBytes = parts[0].Format.BlockBytes();
-        nint blockBytes = TQuants.ParameterBytes + KGroups * TQuants.Format.GroupBytes();
+        nint blockBytes = TQuants.ParameterBytes + TQuants.BlockGroups * TQuants.Format.GroupBytes();
         byte* values = (byte*)memory.AllocateBytes(checked(panels * (long)blocks * blockBytes));
 
         // Rows by address: a panel may lie across parts.
@@ -64,7 +63,7 @@ internal static unsafe class BlockPacker
             OutFeatures = outFeatures,
             InFeatures = inFeatures,
             Values = values,
-            BlockGroups = KGroups,
+            BlockGroups = TQuants.BlockGroups,
             SizeInBytes = outFeatures * parts[0].RowBytes,
         };
     }
@@ -82,7 +81,17 @@ internal static unsafe class BlockPacker
         }
 
         ((ushort*)target)[lane] = Unsafe.ReadUnaligned<ushort>(source);
-        ((ushort*)target)[Outputs + lane] = Unsafe.ReadUnaligned<ushort>(source + 2);
+        if (TQuants.HasMinima)
+        {
+            ((ushort*)target)[Outputs + lane] = Unsafe.ReadUnaligned<ushort>(source + sizeof(ushort));
+        }
+
+        if (TQuants.BlockGroups == 1)
+        {
+            PackClassic(source + (TQuants.HasMinima ? 2 : 1) * sizeof(ushort), TQuants.Bits == 5, groups, lane);
+            return;
+        }
+
         Spread(source + 4, 12, target + 2 * Outputs * sizeof(ushort), lane);
         PackFourOrFive(TQuants.Bits == 5 ? source + 16 : null, source + (TQuants.Bits == 5 ? 48 : 16), groups, TQuants.Format.GroupBytes(), lane);
     }
@@ -93,6 +102,29 @@ internal static unsafe class BlockPacker
         for (nint i = 0; i < count; i++)
         {
             target[i * Outputs + lane] = source[i];
+        }
+    }
+
+    /// <summary>[Fifth bits of 32 weights,] 16 bytes: the order of the bytes is that of the quads.</summary>
+    private static void PackClassic(byte* source, bool hasFifth, byte* target, int lane)
+    {
+        uint* quads = (uint*)target + lane;
+        if (hasFifth)
+        {
+            uint high = Unsafe.ReadUnaligned<uint>(source);
+            uint bits = 0;
+            for (int i = 0; i < PanelLayout.GroupInputs; i++)
+            {
+                bits |= ((high >> i) & 1) << (i % 4 * 8 + i / 4);
+            }
+
+            quads[4 * Outputs] = bits;
+            source += sizeof(uint);
+        }
+
+        for (nint quad = 0; quad < 4; quad++)
+        {
+            quads[quad * Outputs] = Unsafe.ReadUnaligned<uint>(source + 4 * quad);
         }
     }
 

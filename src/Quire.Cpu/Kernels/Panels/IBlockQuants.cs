@@ -27,6 +27,9 @@ internal unsafe interface IBlockQuants
     /// <summary>Whether groups have minima.</summary>
     static abstract bool HasMinima { get; }
 
+    /// <summary>Groups in a block.</summary>
+    static abstract int BlockGroups { get; }
+
     /// <summary>Bytes of the parameters of a block: a multiple of 32.</summary>
     static abstract int ParameterBytes { get; }
 

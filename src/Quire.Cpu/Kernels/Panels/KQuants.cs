@@ -15,6 +15,8 @@ internal readonly unsafe struct Q4KQuants : IBlockQuants
 
     public static bool HasMinima => true;
 
+    public static int BlockGroups => BlockParameters.MaxGroups;
+
     public static int ParameterBytes => KScales.Bytes;
 
     public static void Expand(byte* parameters, BlockParameters* target) => KScales.Expand(parameters, target);
@@ -30,6 +32,8 @@ internal readonly unsafe struct Q5KQuants : IBlockQuants
     public static UnitScales Scales => UnitScales.OfGroups;
 
     public static bool HasMinima => true;
+
+    public static int BlockGroups => BlockParameters.MaxGroups;
 
     public static int ParameterBytes => KScales.Bytes;
 
@@ -48,6 +52,8 @@ internal readonly unsafe struct Q6KQuants : IBlockQuants
     public static UnitScales Scales => UnitScales.OfHalves;
 
     public static bool HasMinima => false;
+
+    public static int BlockGroups => BlockParameters.MaxGroups;
 
     public static int ParameterBytes => HalfBytes + 16 * PanelLayout.PanelOutputs;
 

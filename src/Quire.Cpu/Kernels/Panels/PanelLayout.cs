@@ -36,8 +36,8 @@ internal static class PanelLayout
     /// <summary>Bytes of the values of one group of a panel, without scales.</summary>
     public static int GroupBytes(this PanelFormat format) => format switch
     {
-        PanelFormat.Integers4 or PanelFormat.Affine4 or PanelFormat.Q4K => PanelOutputs * GroupInputs / 2,
-        PanelFormat.Q5K => PanelOutputs * GroupInputs / 8 * 5,
+        PanelFormat.Integers4 or PanelFormat.Affine4 or PanelFormat.Q41 or PanelFormat.Q4K => PanelOutputs * GroupInputs / 2,
+        PanelFormat.Q50 or PanelFormat.Q51 or PanelFormat.Q5K => PanelOutputs * GroupInputs / 8 * 5,
         PanelFormat.Q6K => PanelOutputs * GroupInputs / 8 * 6,
         PanelFormat.BFloat16 => PanelOutputs * GroupInputs * 2,
         _ => PanelOutputs * GroupInputs,
@@ -48,6 +48,7 @@ internal static class PanelLayout
     {
         PanelFormat.Integers4 => 8,
         PanelFormat.Unsigned8 => 128,
+        PanelFormat.Q50 => 16,
         PanelFormat.Q6K => 32,
         _ => 0,
     };
@@ -68,7 +69,16 @@ internal enum PanelFormat
     /// <summary>Pairs of BF16.</summary>
     BFloat16,
 
-    /// <summary>Blocks of eight groups of 4 bits, as <see cref="IBlockQuants"/> says.</summary>
+    /// <summary>Blocks of one group of 4 bits, as <see cref="IBlockQuants"/> says.</summary>
+    Q41,
+
+    /// <summary>The same with 5 bits, 16 above their value.</summary>
+    Q50,
+
+    /// <summary>The same with 5 bits.</summary>
+    Q51,
+
+    /// <summary>Blocks of eight groups of 4 bits.</summary>
     Q4K,
 
     /// <summary>The same with 5 bits.</summary>
