@@ -366,6 +366,9 @@ public sealed record EngineOptions
     /// <summary>Option <c>max_cudagraph_capture_size</c>.</summary>
     public int? MaxCudagraphCaptureSize { get => GetInt("max_cudagraph_capture_size"); init => _set.Put("max_cudagraph_capture_size", (long?)value); }
 
+    /// <summary>Option <c>allow_control_tokens_in_messages</c>.</summary>
+    public bool? AllowControlTokensInMessages { get => _set.GetFlag("allow_control_tokens_in_messages"); init => _set.Put("allow_control_tokens_in_messages", value); }
+
     /// <summary>Option <c>chat_template</c>.</summary>
     public string? ChatTemplate { get => _set.GetText("chat_template"); init => _set.Put("chat_template", value); }
 

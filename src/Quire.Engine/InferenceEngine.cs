@@ -65,6 +65,10 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>The templates that turn messages into a prompt: what --chat-template names, else the model's; null when there is none.</summary>
     public ChatTemplateSet? ChatTemplates => _loaded.ChatTemplates;
 
+    /// <summary>The control tokens that messages cannot spell: all, or none with allow_control_tokens_in_messages.</summary>
+    public ControlTokens GuardedTokens =>
+        _loaded.Tokenizer is null || _loaded.Options.Asked.AllowControlTokensInMessages == true ? ControlTokens.None : _loaded.Tokenizer.ControlTokens;
+
     /// <summary>The LoRA adapters that requests may name; null without enable_lora.</summary>
     public LoraRegistry? Loras => _loaded.Loras;
 

@@ -32,13 +32,16 @@ public static class ChatPrompt
                 "this model has no chat template; give one with chat_template, or send a prompt instead of messages", "messages");
         }
 
-        return Prompt.FromText(Render(templates, engine.Tokenizer.Special, messages, tools, variables, addGenerationPrompt), addSpecialTokens: false);
+        return Prompt.FromText(Render(templates, engine.Tokenizer.Special, engine.GuardedTokens, messages, tools, variables, addGenerationPrompt), addSpecialTokens: false);
     }
 
     /// <summary>The same with templates by themselves: the text of the prompt.</summary>
     /// <exception cref="QuireException">The template refuses the conversation.</exception>
     public static string Render(ChatTemplateSet templates, SpecialTokens special, JsonElement messages, JsonElement tools = default, JsonElement variables = default,
-        bool addGenerationPrompt = true)
+        bool addGenerationPrompt = true) => Render(templates, special, ControlTokens.None, messages, tools, variables, addGenerationPrompt).Text;
+
+    private static GuardedText Render(ChatTemplateSet templates, SpecialTokens special, ControlTokens guarded, JsonElement messages, JsonElement tools,
+        JsonElement variables, bool addGenerationPrompt)
     {
         ArgumentNullException.ThrowIfNull(templates);
         ArgumentNullException.ThrowIfNull(special);
@@ -55,7 +58,7 @@ public static class ChatPrompt
                 SpecialTokens = special.Named,
                 Extra = Variables(variables),
                 Now = DateTimeOffset.Now,
-            });
+            }, guarded);
         }
         catch (ChatTemplateException refusal)
         {

@@ -16,6 +16,27 @@ public interface ITokenizer
     /// <summary>The tokens with a role (beginning, end, padding, unknown), from <c>tokenizer_config.json</c>.</summary>
     SpecialTokens Special { get; }
 
+    /// <summary>The control tokens that a text can spell.</summary>
+    ControlTokens ControlTokens { get; }
+
+    /// <summary>Appends the ids of a text in which some characters are part of no control token.</summary>
+    /// <param name="text">The text; see <see cref="Encode(ReadOnlySpan{char}, bool, List{int}, bool)"/>.</param>
+    /// <param name="literals">Positions of these characters, ascending.</param>
+    /// <param name="addSpecialTokens">Whether the post-processor adds its tokens (beginning of sequence and the like).</param>
+    /// <param name="destination">Where the ids are appended; what it already holds stays.</param>
+    /// <exception cref="TokenizerException">A pattern of the model's own took too long on this text, or the model cannot express
+    /// it.</exception>
+    void Encode(ReadOnlySpan<char> text, ReadOnlySpan<int> literals, bool addSpecialTokens, List<int> destination);
+
+    /// <inheritdoc cref="Encode(ReadOnlySpan{char}, ReadOnlySpan{int}, bool, List{int})"/>
+    int[] Encode(GuardedText text, bool addSpecialTokens)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var ids = new List<int>((text.Text.Length / 4) + 4);
+        Encode(text.Text, text.Literals.Span, addSpecialTokens, ids);
+        return ids.ToArray();
+    }
+
     /// <summary>Appends the ids of <paramref name="text"/> to <paramref name="destination"/>.</summary>
     /// <param name="text">Any UTF-16 text. An unpaired surrogate counts as U+FFFD.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens (beginning of sequence and the like).</param>

@@ -183,7 +183,7 @@ public class ChatTests
 
         public bool TakesParts => false;
 
-        public string Render(Serving.ChatPrompt prompt)
+        public Tokenization.GuardedText Render(Serving.ChatPrompt prompt)
         {
             Kwargs = prompt.Kwargs.ValueKind == JsonValueKind.Undefined ? "" : prompt.Kwargs.GetRawText();
             Tools = prompt.Tools.ValueKind == JsonValueKind.Undefined ? "" : prompt.Tools.GetRawText();

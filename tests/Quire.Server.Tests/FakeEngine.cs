@@ -198,7 +198,7 @@ internal sealed class FakeEngine : IServedEngine
 
         public bool TakesParts => false;
 
-        public string Render(ChatPrompt prompt)
+        public Tokenization.GuardedText Render(ChatPrompt prompt)
         {
             var lines = prompt.Messages.EnumerateArray().Select(message => $"{message.GetProperty("role")}: {message.GetProperty("content")}");
             return string.Join('\n', lines) + (prompt.AddGenerationPrompt ? "\nassistant:" : "");

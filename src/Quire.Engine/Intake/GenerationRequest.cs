@@ -1,26 +1,37 @@
 using System;
 using Quire.Core.Requests;
+using Quire.Tokenization;
 
 namespace Quire.Engine.Intake;
 
 /// <summary>What to continue: text, or tokens that were made elsewhere.</summary>
 public sealed class Prompt
 {
-    private Prompt(string? text, int[]? tokenIds, bool addSpecialTokens)
+    private Prompt(GuardedText? text, int[]? tokenIds, bool addSpecialTokens)
     {
-        Text = text;
+        Guarded = text;
         TokenIds = tokenIds;
         AddSpecialTokens = addSpecialTokens;
     }
 
     /// <summary>The text; null for a prompt of tokens.</summary>
-    public string? Text { get; }
+    public string? Text => Guarded?.Text;
 
     /// <summary>The tokens; null for a prompt of text.</summary>
     public int[]? TokenIds { get; }
 
     /// <summary>Whether the tokenizer adds what it adds by default, such as a beginning-of-sequence token.</summary>
     public bool AddSpecialTokens { get; }
+
+    /// <summary>The text with its characters that are part of no control token; null for a prompt of tokens.</summary>
+    internal GuardedText? Guarded { get; }
+
+    /// <summary>A text in which some characters are part of no control token, as chat templates give it.</summary>
+    public static Prompt FromText(GuardedText text, bool addSpecialTokens = true)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return new Prompt(text, null, addSpecialTokens);
+    }
 
     public static Prompt FromText(string text, bool addSpecialTokens = true)
     {

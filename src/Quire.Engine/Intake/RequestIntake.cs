@@ -135,7 +135,7 @@ internal sealed class RequestIntake(InferenceEngine engine, ModelInfo model, ITo
 
         try
         {
-            return tokenizer.Encode(prompt.Text!, prompt.AddSpecialTokens);
+            return tokenizer.Encode(prompt.Guarded!, prompt.AddSpecialTokens);
         }
         catch (TokenizerException exception)
         {

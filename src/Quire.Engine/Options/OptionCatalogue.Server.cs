@@ -22,6 +22,8 @@ public static partial class OptionCatalogue
     private static OptionDescriptor[] ServerChat =>
     [
         Text(OptionGroup.ServerChat, "chat_template", "the model's", "Chat template: a file, or the Jinja text itself.") with { Scope = OptionScope.Engine },
+        Flag(OptionGroup.ServerChat, "allow_control_tokens_in_messages", "false",
+            "Let text in messages, tools and documents that spells a control token become that token, as in vLLM. (Quire's own.)") with { Scope = OptionScope.Engine },
         Choice(OptionGroup.ServerChat, "chat_template_content_format", "auto", ["auto", "string", "openai"], "Whether the template gets message content as text or as parts."),
         Flag(OptionGroup.ServerChat, "trust_request_chat_template", "false", "Let requests bring their own chat template."),
         Json(OptionGroup.ServerChat, "default_chat_template_kwargs", "none", "Variables of the chat template, under those of the request."),

@@ -26,7 +26,7 @@ internal sealed class ChatBatchEndpoint(ServerContext server)
         {
             RenderedChat chat = RenderedChat.Render(server, request.Template, messages);
             string id = $"{identity.Id}-{generations.Items.Count}";
-            generations.Submit(server.Engine, ChatEndpoint.MakeRequest(server, context, request, chat.Text, id, arrival));
+            generations.Submit(server.Engine, ChatEndpoint.MakeRequest(server, context, request, chat.Prompt, id, arrival));
         }
 
         RequestLog.Accepted(server, identity, request.Fields, generations);

@@ -8,6 +8,7 @@ using Quire.Engine;
 using Quire.Engine.Intake;
 using Quire.Server.Http;
 using Quire.Server.Serving;
+using Quire.Tokenization;
 
 namespace Quire.Server.Chat;
 
@@ -24,7 +25,7 @@ internal sealed class ChatEndpoint(ServerContext server)
         RequestIdentity identity = RequestIdentity.Create(context, "chatcmpl-", request.Fields.RequestId, name);
         CancellationToken gone = context.RequestAborted;
         using var generations = new GenerationSet();
-        generations.Submit(server.Engine, MakeRequest(server, context, request, chat.Text, identity.Id, arrival));
+        generations.Submit(server.Engine, MakeRequest(server, context, request, chat.Prompt, identity.Id, arrival));
         RequestLog.Accepted(server, identity, request.Fields, generations);
         var form = new ChatForm(server, identity, request, chat.Text, EchoText(server, request, chat));
         if (request.Fields.Stream)
@@ -42,7 +43,7 @@ internal sealed class ChatEndpoint(ServerContext server)
     }
 
     internal static GenerationRequest MakeRequest(
-        ServerContext server, HttpContext context, ChatRequest request, string promptText, string id, long arrival)
+        ServerContext server, HttpContext context, ChatRequest request, GuardedText prompt, string id, long arrival)
     {
         ModelInfo model = server.Engine.Model;
         int? maxTokens = request.MaxTokens;
@@ -52,7 +53,7 @@ internal sealed class ChatEndpoint(ServerContext server)
             model.GenerationDefaults, maxTokens, request.Logprobs ? request.TopLogprobs : null, request.Fields.PromptLogprobs);
         return new GenerationRequest
         {
-            Prompt = Prompt.FromText(promptText, request.Fields.AddSpecialTokens ?? false),
+            Prompt = Prompt.FromText(prompt, request.Fields.AddSpecialTokens ?? false),
             Sampling = sampling,
             RequestId = id,
             Priority = RequestIdentity.Priority(context, request.Fields.Priority),

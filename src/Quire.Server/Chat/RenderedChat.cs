@@ -1,15 +1,19 @@
 using System.Text.Json;
 using Quire.Server.Http;
 using Quire.Server.Serving;
+using Quire.Tokenization;
 
 namespace Quire.Server.Chat;
 
 /// <summary>A conversation as the text of a prompt.</summary>
-/// <param name="Text">The prompt.</param>
+/// <param name="Prompt">The prompt.</param>
 /// <param name="LastRole">Role of the last message.</param>
 /// <param name="LastContent">Its text.</param>
-internal readonly record struct RenderedChat(string Text, string LastRole, string? LastContent)
+internal readonly record struct RenderedChat(GuardedText Prompt, string LastRole, string? LastContent)
 {
+    /// <summary>The text of the prompt.</summary>
+    public string Text => Prompt.Text;
+
     /// <exception cref="ApiException">The conversation is wrong, or there is no template for it.</exception>
     public static RenderedChat Render(ServerContext server, ChatTemplateFields fields, JsonElement messages)
     {
@@ -25,7 +29,7 @@ internal readonly record struct RenderedChat(string Text, string LastRole, strin
         bool withTools = !(fields.ToolsForbidden && server.Options.ExcludeToolsWhenToolChoiceNone);
         using OwnedJson tools = ToolList.From(withTools ? fields.Tools : default);
         using OwnedJson kwargs = TemplateKwargs.Merge(server.Options.DefaultChatTemplateKwargs, fields);
-        string text = renderer.Render(new ChatPrompt
+        GuardedText text = renderer.Render(new ChatPrompt
         {
             Messages = conversation.Messages,
             Tools = tools.Root,

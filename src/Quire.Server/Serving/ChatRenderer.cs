@@ -9,7 +9,7 @@ using Quire.Tokenization.Chat;
 namespace Quire.Server.Serving;
 
 /// <summary>The model's chat templates behind the seam of the routes. They run on the thread of a request, under their own limits.</summary>
-internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens special, ContentFormat format) : IChatRenderer
+internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens special, ControlTokens guarded, ContentFormat format) : IChatRenderer
 {
     public bool KnowsDeveloperRole { get; } = templates?.Default.Source.Contains("developer", StringComparison.Ordinal) ?? false;
 
@@ -30,18 +30,18 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
 
         ChatTemplateSet? templates = engine.ChatTemplates;
         return templates is not null || options.TrustRequestChatTemplate
-            ? new ChatRenderer(templates, engine.Tokenizer.Special, options.ChatTemplateContentFormat)
+            ? new ChatRenderer(templates, engine.Tokenizer.Special, engine.GuardedTokens, options.ChatTemplateContentFormat)
             : null;
     }
 
-    public string Render(ChatPrompt prompt)
+    public GuardedText Render(ChatPrompt prompt)
     {
         try
         {
             ChatTemplate chosen = prompt.Template is { } own
                 ? ChatTemplate.Parse(own)
                 : templates?.For(prompt.Tools.ValueKind == JsonValueKind.Array) ?? throw NoTemplate();
-            string text = chosen.Render(new ChatTemplateInput
+            GuardedText text = chosen.Render(new ChatTemplateInput
             {
                 Messages = TemplateValue.FromJson(prompt.Messages),
                 Tools = FromJson(prompt.Tools),
@@ -50,8 +50,8 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
                 SpecialTokens = special.Named,
                 Extra = Extra(prompt.Kwargs),
                 Now = DateTimeOffset.Now,
-            });
-            return prompt.ContinuedText is { } continued ? CutAfter(text, continued) : text;
+            }, guarded);
+            return prompt.ContinuedText is { } continued ? text.Start(EndOf(text.Text, continued)) : text;
         }
         catch (ChatTemplateException exception)
         {
@@ -79,10 +79,10 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
     }
 
     /// <summary>
-    /// Removes what the template writes after the last message, so that the model goes on with it. Spacing at the message's end stays if
+    /// Where the last message ends: what the template writes behind it is removed, so that the model goes on with it. Spacing at the message's end stays if
     /// the template kept it.
     /// </summary>
-    private static string CutAfter(string text, string message)
+    private static int EndOf(string text, string message)
     {
         string trimmed = message.Trim();
         int start = trimmed.Length == 0 ? -1 : text.LastIndexOf(trimmed, StringComparison.Ordinal);
@@ -94,7 +94,7 @@ internal sealed class ChatRenderer(ChatTemplateSet? templates, SpecialTokens spe
 
         string withEnd = message.TrimStart();
         bool keepsEnd = string.CompareOrdinal(text, start, withEnd, 0, withEnd.Length) == 0;
-        return text[..(start + (keepsEnd ? withEnd.Length : trimmed.Length))];
+        return start + (keepsEnd ? withEnd.Length : trimmed.Length);
     }
 
     private static ApiException NoTemplate() => new(ApiError.Invalid(null,

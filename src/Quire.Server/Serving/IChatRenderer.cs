@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Quire.Tokenization;
 
 namespace Quire.Server.Serving;
 
@@ -13,7 +14,7 @@ internal interface IChatRenderer
 
     /// <summary>The text of the prompt.</summary>
     /// <exception cref="Http.ApiException">The template refuses the conversation.</exception>
-    string Render(ChatPrompt prompt);
+    GuardedText Render(ChatPrompt prompt);
 }
 
 /// <summary>A conversation in the form in which templates expect it.</summary>

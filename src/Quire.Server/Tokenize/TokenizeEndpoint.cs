@@ -62,7 +62,7 @@ internal sealed class TokenizeEndpoint(ServerContext server)
     private int[] EncodeChat(ChatTemplateFields template, JsonElement messages, bool addSpecialTokens)
     {
         template.CheckRules(server);
-        return Encode(RenderedChat.Render(server, template, messages).Text, addSpecialTokens);
+        return server.Engine.Tokenizer.Encode(RenderedChat.Render(server, template, messages).Prompt, addSpecialTokens);
     }
 
     private static JsonElement RequirePrompt(JsonElement prompt) =>

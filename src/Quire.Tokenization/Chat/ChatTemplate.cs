@@ -57,6 +57,19 @@ public sealed class ChatTemplate
     public string Render(ChatTemplateInput input, CancellationToken cancellationToken = default) =>
         Render(input, ChatTemplateLimits.Default, cancellationToken);
 
+    /// <summary>
+    /// Renders a conversation within the default limits, so that nothing that messages, tools and documents say becomes one of these control tokens.
+    /// </summary>
+    /// <inheritdoc cref="Render(ChatTemplateInput, ChatTemplateLimits, CancellationToken)"/>
+    public GuardedText Render(ChatTemplateInput input, ControlTokens guarded, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(guarded);
+        return MessageGuard.For(guarded, Source, input) is { } guard
+            ? guard.Restore(Render(guard.Apply(input), cancellationToken))
+            : Render(input, cancellationToken);
+    }
+
     /// <summary>Renders a conversation.</summary>
     /// <exception cref="ChatTemplateException">
     /// The template turned the conversation down, does not fit it, or reached a limit; <see cref="ChatTemplateException.Kind"/> tells

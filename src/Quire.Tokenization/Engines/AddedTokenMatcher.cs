@@ -52,8 +52,9 @@ internal sealed class AddedTokenMatcher
     /// <param name="scan">Where to look from.</param>
     /// <param name="taken">What is before this already belongs to an earlier token.</param>
     /// <param name="matchSpecial">Whether special tokens match.</param>
+    /// <param name="literals">Positions of characters that are part of no special token, ascending.</param>
     /// <param name="match">The match.</param>
-    public bool TryFind(ReadOnlySpan<char> text, ref int scan, int taken, bool matchSpecial, out AddedTokenMatch match)
+    public bool TryFind(ReadOnlySpan<char> text, ref int scan, int taken, bool matchSpecial, ReadOnlySpan<int> literals, out AddedTokenMatch match)
     {
         while (scan < text.Length)
         {
@@ -66,8 +67,14 @@ internal sealed class AddedTokenMatcher
                 scan = start + 1;
                 continue;
             }
+            if (token!.Special && HasAny(literals, start, end))
+            {
+                // The reference has no such thing; a token of the template may begin inside.
+                scan = start + 1;
+                continue;
+            }
             scan = end;
-            if ((token!.Special && !matchSpecial) || (token.SingleWord && !StandsAlone(text, start, end)))
+            if ((token.Special && !matchSpecial) || (token.SingleWord && !StandsAlone(text, start, end)))
                 continue;
             if (token.StripLeft)
                 start = Math.Max(taken, text[..start].TrimEnd().Length);
@@ -79,6 +86,17 @@ internal sealed class AddedTokenMatcher
         scan = text.Length;
         match = default;
         return false;
+    }
+
+    /// <summary>Whether one of these ascending positions is in a range.</summary>
+    public static bool HasAny(ReadOnlySpan<int> literals, int start, int end)
+    {
+        if (literals.IsEmpty)
+            return false;
+        int index = literals.BinarySearch(start);
+        if (index < 0)
+            index = ~index;
+        return index < literals.Length && literals[index] < end;
     }
 
     private bool TryWalk(ReadOnlySpan<char> text, int start, out int end, out AddedToken? token)

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Text;
 using Quire.Tokenization.Decoders;
 using Quire.Tokenization.Normalizers;
@@ -52,6 +53,7 @@ internal sealed class PipelineTokenizer : ITokenizer
         }
         _rawTokens = new AddedTokenMatcher(raw);
         _normalizedTokens = new AddedTokenMatcher(normalized);
+        ControlTokens = new ControlTokens(parts.AddedTokens.Where(token => token.Special && token.Content.Length > 0).Select(token => token.Content));
     }
 
     /// <inheritdoc/>
@@ -61,12 +63,22 @@ internal sealed class PipelineTokenizer : ITokenizer
     public SpecialTokens Special => _parts.Special;
 
     /// <inheritdoc/>
-    public void Encode(ReadOnlySpan<char> text, bool addSpecialTokens, List<int> destination, bool matchSpecialTokens = true)
+    public ControlTokens ControlTokens { get; }
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<char> text, bool addSpecialTokens, List<int> destination, bool matchSpecialTokens = true) =>
+        Encode(text, [], addSpecialTokens, destination, matchSpecialTokens);
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<char> text, ReadOnlySpan<int> literals, bool addSpecialTokens, List<int> destination) =>
+        Encode(text, literals, addSpecialTokens, destination, matchSpecial: true);
+
+    private void Encode(ReadOnlySpan<char> text, ReadOnlySpan<int> literals, bool addSpecialTokens, List<int> destination, bool matchSpecial)
     {
         ArgumentNullException.ThrowIfNull(destination);
         if (addSpecialTokens)
             destination.AddRange(_parts.Frame.Before);
-        EncodeRaw(text, destination, matchSpecialTokens);
+        EncodeRaw(text, literals, destination, matchSpecial);
         if (addSpecialTokens)
             destination.AddRange(_parts.Frame.After);
     }
@@ -104,20 +116,23 @@ internal sealed class PipelineTokenizer : ITokenizer
     /// <inheritdoc/>
     public TokenTextStream OpenTextStream() => _parts.Decoder.Open();
 
-    private void EncodeRaw(ReadOnlySpan<char> text, List<int> destination, bool matchSpecial)
+    private void EncodeRaw(ReadOnlySpan<char> text, ReadOnlySpan<int> literals, List<int> destination, bool matchSpecial)
     {
         int position = 0;
         int scan = 0;
-        while (_rawTokens.TryFind(text, ref scan, position, matchSpecial, out AddedTokenMatch match))
+        while (_rawTokens.TryFind(text, ref scan, position, matchSpecial, literals, out AddedTokenMatch match))
         {
             if (match.Start > position)
-                EncodeUnnormalized(text[position..match.Start], position == 0, destination, matchSpecial);
+                EncodeUnnormalized(text[position..match.Start], position == 0, destination, matchSpecial && !HasAny(literals, position, match.Start));
             destination.Add(match.Token.Id);
             position = match.End;
         }
         if (position < text.Length)
-            EncodeUnnormalized(text[position..], position == 0, destination, matchSpecial);
+            EncodeUnnormalized(text[position..], position == 0, destination, matchSpecial && !HasAny(literals, position, text.Length));
     }
+
+    /// <summary>Normalizing moves characters, so where a stretch has a literal one, no control token is looked for in its normalized text.</summary>
+    private static bool HasAny(ReadOnlySpan<int> literals, int start, int end) => AddedTokenMatcher.HasAny(literals, start, end);
 
     private void EncodeUnnormalized(ReadOnlySpan<char> text, bool atStart, List<int> destination, bool matchSpecial)
     {
@@ -126,7 +141,7 @@ internal sealed class PipelineTokenizer : ITokenizer
         var sink = new PieceSink(_parts.PreTokenizers, _parts.Model, destination);
         int position = 0;
         int scan = 0;
-        while (_normalizedTokens.TryFind(text, ref scan, position, matchSpecial, out AddedTokenMatch match))
+        while (_normalizedTokens.TryFind(text, ref scan, position, matchSpecial, [], out AddedTokenMatch match))
         {
             if (match.Start > position)
                 sink.Take(text[position..match.Start], atStart && position == 0);
