@@ -59,7 +59,7 @@ internal static class Program
 
     public static CudaBackend Open(bool fuse = true, bool overlap = true) => new(new CudaOptions
     {
-        CacheFolder = Environment.GetEnvironmentVariable("QUIRE_CACHE"),
+        CacheFolder = Environment.GetEnvironmentVariable("BENCH_CACHE"),
         FuseOperations = fuse,
         OverlapKernels = overlap,
         FewRows = int.Parse(Environment.GetEnvironmentVariable("QUIRE_FEW_ROWS") ?? "16", CultureInfo.InvariantCulture),

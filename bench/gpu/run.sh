@@ -4,28 +4,28 @@
 #   bench/gpu/run.sh [checks] [timings] [server] [startup]       # all four without arguments
 #
 # What it can use, by environment variable:
-#   QUIRE_PUBLISHED    folder of quire and quire-gpu-bench that were published elsewhere (AOT), where there is no .NET SDK
-#   QUIRE_RESULTS      folder for the output of every part; a temporary one otherwise
-#   QUIRE_TORCH_STEP   program of the yardstick: PyTorch with the same layers, run beside Quire
-#   QUIRE_EXAM         questions with answers, asked in every precision
-#   QUIRE_GOLDENS      folder of checkpoints with a golden.json each
-#   QUIRE_TOKENIZER    folder of a tokenizer with 128,256 tokens, for the server with the vocabulary of llama-3.2-1b
-#   QUIRE_CACHE        folder of compiled kernels and timings; an empty one otherwise
+#   BENCH_PUBLISHED    folder of quire and quire-gpu-bench that were published elsewhere (AOT), where there is no .NET SDK
+#   BENCH_RESULTS      folder for the output of every part; a temporary one otherwise
+#   BENCH_TORCH_STEP   program of the yardstick: PyTorch with the same layers, run beside Quire
+#   BENCH_EXAM         questions with answers, asked in every precision
+#   BENCH_GOLDENS      folder of checkpoints with a golden.json each
+#   BENCH_TOKENIZER    folder of a tokenizer with 128,256 tokens, for the server with the vocabulary of llama-3.2-1b
+#   BENCH_CACHE        folder of compiled kernels and timings; an empty one otherwise
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-if [ -n "${QUIRE_PUBLISHED:-}" ]; then
-    bin=$QUIRE_PUBLISHED
+if [ -n "${BENCH_PUBLISHED:-}" ]; then
+    bin=$BENCH_PUBLISHED
 else
     bin=$(mktemp -d)
     trap 'rm -rf "$bin"' EXIT
     dotnet publish bench/Quire.GpuBench -c Release -p:PublishAot=true -p:IlcInstructionSet=x86-64-v3 -o "$bin" -v q || exit 1
     dotnet publish src/Quire.Cli -c Release -p:PublishAot=true -p:IlcInstructionSet=x86-64-v3 -o "$bin" -v q || exit 1
 fi
-results=${QUIRE_RESULTS:-$(mktemp -d)}
+results=${BENCH_RESULTS:-$(mktemp -d)}
 mkdir -p "$results"
-QUIRE_CACHE=${QUIRE_CACHE:-$(mktemp -d)}
-export QUIRE_CACHE
-seed=${QUIRE_SEED:-$$}
+BENCH_CACHE=${BENCH_CACHE:-$(mktemp -d)}
+export BENCH_CACHE
+seed=${BENCH_SEED:-$$}
 failed=0
 dummy="--load-format dummy --skip-tokenizer-init --device cuda --max-model-len 4096"
 log() { echo "[$(date +%H:%M:%S)] $*"; }
@@ -51,22 +51,22 @@ checks() {
     done
     part check-others "$bin/quire-gpu-bench" check "$seed" "!attention,cache"
     part model-quill "$bin/quire-gpu-bench" model models/quill
-    if [ -n "${QUIRE_GOLDENS:-}" ]; then
-        part goldens "$bin/quire-gpu-bench" golden "$QUIRE_GOLDENS"/*/
+    if [ -n "${BENCH_GOLDENS:-}" ]; then
+        part goldens "$bin/quire-gpu-bench" golden "$BENCH_GOLDENS"/*/
     fi
     part requests "$bin/quire-gpu-bench" requests models/quill 1000
     if command -v compute-sanitizer > /dev/null; then
         part sanitizer compute-sanitizer --error-exitcode 9 "$bin/quire" generate --device cuda --enforce-eager --max-model-len 512 --kv-cache-memory-bytes 64M \
             --prompt "2 + 2 =" --max-tokens 4
     fi
-    if [ -n "${QUIRE_EXAM:-}" ]; then
+    if [ -n "${BENCH_EXAM:-}" ]; then
         for quantization in none fp8 int8 int4; do
             option=
             [ "$quantization" = none ] || option="--quantization $quantization"
-            part "exam-$quantization" "$bin/quire" bench accuracy --device cuda --max-model-len 2048 --kv-cache-memory-bytes 1G --input "$QUIRE_EXAM" $option
+            part "exam-$quantization" "$bin/quire" bench accuracy --device cuda --max-model-len 2048 --kv-cache-memory-bytes 1G --input "$BENCH_EXAM" $option
         done
         for cache in fp8 int8; do
-            part "exam-cache-$cache" "$bin/quire" bench accuracy --device cuda --max-model-len 2048 --kv-cache-memory-bytes 1G --input "$QUIRE_EXAM" --kv-cache-dtype "$cache"
+            part "exam-cache-$cache" "$bin/quire" bench accuracy --device cuda --max-model-len 2048 --kv-cache-memory-bytes 1G --input "$BENCH_EXAM" --kv-cache-dtype "$cache"
         done
     fi
     wait
@@ -85,9 +85,9 @@ timings() {
     for model in llama-3.2-1b llama-3.1-8b llama-3.1-8b:fp8; do
         log "$model: steps"
         "$bin/quire-gpu-bench" step "$model" 1x1024 8x1024 32x1024 128x1024 256x1024 32x8192 p16x2048 p1x2048 p1x128 >> "$results/steps.jsonl" || failed=1
-        if [ -n "${QUIRE_TORCH_STEP:-}" ] && [ "${model#*:}" = "$model" ]; then
+        if [ -n "${BENCH_TORCH_STEP:-}" ] && [ "${model#*:}" = "$model" ]; then
             log "$model: yardstick"
-            python3 "$QUIRE_TORCH_STEP" "$model" >> "$results/steps.jsonl"
+            python3 "$BENCH_TORCH_STEP" "$model" >> "$results/steps.jsonl"
         fi
     done
     "$bin/quire-gpu-bench" compare "$results/steps.jsonl"
@@ -111,8 +111,8 @@ P
 
 server() {
     folder=$(shape_folder llama-3.2-1b)
-    cp "${QUIRE_TOKENIZER:-models/quill}"/tokenizer*.json "$folder"
-    [ -n "${QUIRE_TOKENIZER:-}" ] || sed -i 's/"vocab_size":[^,}]*/"vocab_size": 8192/' "$folder/config.json"
+    cp "${BENCH_TOKENIZER:-models/quill}"/tokenizer*.json "$folder"
+    [ -n "${BENCH_TOKENIZER:-}" ] || sed -i 's/"vocab_size":[^,}]*/"vocab_size": 8192/' "$folder/config.json"
     log "llama-3.2-1b through the server, 256 streams of (512 in, 128 out)"
     "$bin/quire" serve --model "$folder" --load-format dummy --device cuda --max-model-len 4096 --max-num-seqs 256 --port 8123 > "$results/server.log" 2>&1 &
     server=$!

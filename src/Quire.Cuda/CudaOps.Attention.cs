@@ -65,6 +65,7 @@ internal sealed partial class CudaOps
         CacheCodes codes = CacheCells.Of(cache.Shape.Type);
         int pairs = batch.Sequences * spec.KvHeads;
         int splits = DecodeAttention.Splits(pairs, batch.MaxContextLength, _device.MultiprocessorCount);
+        int warps = DecodeAttention.Warps(pairs * splits, batch.MaxContextLength / splits, _device.MultiprocessorCount);
 
         // Where split contexts meet, and how many of them have come.
         nint partial = _partial.Reserve(_arena, (long)pairs * splits * columns * (spec.HeadDim + 2) * sizeof(float));
@@ -110,13 +111,13 @@ internal sealed partial class CudaOps
             arguments.TableStride = _ropeTable.Cosines.Stride;
         }
 
-        var config = new LaunchConfig(splits, DecodeAttention.Threads)
+        var config = new LaunchConfig(splits, warps * 32)
         {
             GridY = spec.KvHeads,
             GridZ = batch.Sequences,
-            SharedBytes = DecodeAttention.SharedBytes(spec.HeadDim, columns, codes),
+            SharedBytes = DecodeAttention.SharedBytes(spec.HeadDim, columns, warps, codes),
         };
-        LaunchHeavy(_kernels.Decode(spec.HeadDim, columns, codes), config, arguments);
+        LaunchHeavy(_kernels.Decode(spec.HeadDim, columns, warps, codes), config, arguments);
     }
 
     /// <summary>

@@ -11,7 +11,7 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
 {
     private readonly Dictionary<string, KernelModule> _modules = [];
     private readonly Dictionary<string, CudaKernel> _plain = [];
-    private readonly Dictionary<(string Name, int First, int Second, CacheCodes Codes), CudaKernel> _variants = [];
+    private readonly Dictionary<(string Name, int First, int Second, int Warps, CacheCodes Codes), CudaKernel> _variants = [];
     private readonly Dictionary<(PackedFormat Format, int Fold, int Tiles, int RowTiles, int Chunks, int Blocks), CudaKernel> _packed = [];
     private readonly Dictionary<PackedFormat, CudaKernel> _expanders = [];
 
@@ -31,8 +31,8 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
     /// <summary>Rotates, and writes to a quantised cache.</summary>
     public CudaKernel StoreCodes(CacheCodes codes) => Variant("cache_store", "QUIRE_HEAD_DIM", 0, null, 0, codes, 0, "store_codes");
 
-    public CudaKernel Decode(int headDim, int columns, CacheCodes codes) => Variant(
-        "attention_decode", "QUIRE_HEAD_DIM", headDim, "QUIRE_COLUMNS", columns, codes, DecodeAttention.SharedBytes(headDim, columns, codes));
+    public CudaKernel Decode(int headDim, int columns, int warps, CacheCodes codes) => Variant(
+        "attention_decode", "QUIRE_HEAD_DIM", headDim, "QUIRE_COLUMNS", columns, codes, DecodeAttention.SharedBytes(headDim, columns, warps, codes), warps: warps);
 
     public CudaKernel Prefill(int headDim, CacheCodes codes) =>
         Variant("attention_prefill", "QUIRE_HEAD_DIM", headDim, null, 0, codes, PrefillAttention.SharedBytes(headDim, codes));
@@ -110,11 +110,11 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
         return kernel;
     }
 
-    /// <summary>The kernel of a source, compiled for one or two sizes (0: none) and a kind of cache.</summary>
+    /// <summary>The kernel of a source, compiled for one or two sizes (0: none), a number of warps and a kind of cache.</summary>
     private CudaKernel Variant(
-        string name, string firstMacro, int first, string? secondMacro, int second, CacheCodes codes, int sharedBytes, string? function = null)
+        string name, string firstMacro, int first, string? secondMacro, int second, CacheCodes codes, int sharedBytes, string? function = null, int warps = 0)
     {
-        if (_variants.TryGetValue((name, first, second, codes), out CudaKernel? kernel))
+        if (_variants.TryGetValue((name, first, second, warps, codes), out CudaKernel? kernel))
         {
             return kernel;
         }
@@ -130,6 +130,11 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
             defines.Add($"{secondMacro}={second}");
         }
 
+        if (warps > 0)
+        {
+            defines.Add($"QUIRE_WARPS={warps}");
+        }
+
         if (codes != CacheCodes.None)
         {
             defines.Add($"QUIRE_CODES={(int)codes}");
@@ -141,7 +146,7 @@ internal sealed class KernelSet(KernelCompiler compiler, DType elementType) : ID
             kernel.AllowSharedMemory(sharedBytes);
         }
 
-        _variants.Add((name, first, second, codes), kernel);
+        _variants.Add((name, first, second, warps, codes), kernel);
         return kernel;
     }
 

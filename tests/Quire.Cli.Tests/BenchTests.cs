@@ -133,6 +133,16 @@ public class BenchTests
         Assert.Contains("is the server running?", run.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_server_that_still_loads_is_waited_for()
+    {
+        using var server = new StreamServer(refused: 2);
+        CliRun run = await CliRun.Of("bench", "serve", "--port", server.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), "--num-prompts", "1",
+            "--input-len", "8", "--output-len", "3", "--json", "--ready-check-timeout-sec", "30");
+        Assert.True(run.Status == 0, run.Error);
+        Assert.Equal("tiny", JsonDocument.Parse(run.Out).RootElement.GetProperty("model_id").GetString());
+    }
+
     private static ServedRequest Served(long start, double ttft, double latency, int outputs, params double[] intervals)
     {
         var request = new ServedRequest { Success = true, StartTimestamp = start, TimeToFirstToken = ttft, Latency = latency, OutputLength = outputs, PromptLength = 10 };
@@ -146,9 +156,12 @@ public class BenchTests
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
         private readonly CancellationTokenSource _stop = new();
         private readonly Lock _gate = new();
+        private int _refused;
 
-        public StreamServer()
+        /// <param name="refused">Connections that are closed without an answer, before the others.</param>
+        public StreamServer(int refused = 0)
         {
+            _refused = refused;
             _listener.Start();
             _ = AcceptAsync();
         }
@@ -169,7 +182,13 @@ public class BenchTests
             try
             {
                 while (true)
-                    _ = AnswerAsync(await _listener.AcceptTcpClientAsync(_stop.Token));
+                {
+                    TcpClient client = await _listener.AcceptTcpClientAsync(_stop.Token);
+                    if (_refused-- > 0)
+                        client.Dispose();
+                    else
+                        _ = AnswerAsync(client);
+                }
             }
             catch (Exception failure) when (failure is OperationCanceledException or SocketException or ObjectDisposedException)
             {

@@ -191,23 +191,37 @@ internal sealed class BenchServeCommand : BenchCommand
         }
     }
 
+    /// <summary>The first model that the server names; a server that is still loading is asked again within the time of the ready check.</summary>
     private static async Task<string> FirstModelAsync(HttpClient client, BenchServeSettings settings, CancellationToken cancellationToken)
     {
-        try
+        long start = Stopwatch.GetTimestamp();
+        while (true)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, settings.ModelsEndpoint);
-            foreach ((string name, string value) in settings.Headers)
-                request.Headers.TryAddWithoutValidation(name, value);
-            using HttpResponseMessage response = await client.SendAsync(request, cancellationToken).ConfigureAwait(false);
-            response.EnsureSuccessStatusCode();
-            using var models = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false));
-            return models.RootElement.GetProperty("data")[0].GetProperty("id").GetString()!;
+            try
+            {
+                return await AskForModelAsync(client, settings, cancellationToken).ConfigureAwait(false);
+            }
+            catch (HttpRequestException) when (Stopwatch.GetElapsedTime(start).TotalSeconds < settings.ReadyTimeout)
+            {
+                await Task.Delay(200, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception failure) when (failure is HttpRequestException or JsonException or KeyNotFoundException or IndexOutOfRangeException or InvalidOperationException)
+            {
+                throw new QuireException(ErrorCodes.RequestFailed, ErrorKind.Runtime,
+                    $"{settings.ModelsEndpoint} does not name a model ({Failures.OneLine(failure.Message)}); is the server running? Otherwise give --model, or --ready-check-timeout-sec to wait for it", inner: failure);
+            }
         }
-        catch (Exception failure) when (failure is HttpRequestException or JsonException or KeyNotFoundException or IndexOutOfRangeException or InvalidOperationException)
-        {
-            throw new QuireException(ErrorCodes.RequestFailed, ErrorKind.Runtime,
-                $"{settings.ModelsEndpoint} does not name a model ({Failures.OneLine(failure.Message)}); is the server running? Otherwise give --model", inner: failure);
-        }
+    }
+
+    private static async Task<string> AskForModelAsync(HttpClient client, BenchServeSettings settings, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, settings.ModelsEndpoint);
+        foreach ((string name, string value) in settings.Headers)
+            request.Headers.TryAddWithoutValidation(name, value);
+        using HttpResponseMessage response = await client.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        response.EnsureSuccessStatusCode();
+        using var models = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false));
+        return models.RootElement.GetProperty("data")[0].GetProperty("id").GetString()!;
     }
 
     private static async Task WaitUntilReadyAsync(HttpClient client, BenchServeSettings settings, byte[] body, CancellationToken cancellationToken)

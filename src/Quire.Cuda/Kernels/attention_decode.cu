@@ -11,7 +11,8 @@
 // A quantised cache stays in codes up to the registers. A thread's four adjacent codes of a key are two pairs of elements of q, so q is
 // loaded in that order; transposed as if they were elements, codes of values come in pairs of adjacent outputs.
 //
-// Compile-time: QUIRE_HEAD_DIM (a multiple of 16), QUIRE_COLUMNS (8 or 16: query heads of a group times queries, at most), QUIRE_CODES.
+// Compile-time: QUIRE_HEAD_DIM (a multiple of 16), QUIRE_COLUMNS (8 or 16: query heads of a group times queries, at most), QUIRE_WARPS (4, or
+// fewer where there are blocks enough: the last of smaller blocks still keep the memory busy), QUIRE_CODES.
 #include "cache_codes.cuh"
 #include "paged_cache.cuh"
 #include "tensor_core.cuh"
@@ -22,11 +23,14 @@
 #ifndef QUIRE_COLUMNS
 #define QUIRE_COLUMNS 8
 #endif
+#ifndef QUIRE_WARPS
+#define QUIRE_WARPS 4
+#endif
 
 constexpr int HeadDim = QUIRE_HEAD_DIM;
 constexpr int Columns = QUIRE_COLUMNS;
 constexpr int ColumnTiles = Columns / 8;
-constexpr int Warps = 4;
+constexpr int Warps = QUIRE_WARPS;
 constexpr int Steps = HeadDim / 16;
 constexpr int VectorsPerRow = HeadDim * CellBytes / 16;
 constexpr int RowBytes = (VectorsPerRow | 1) * 16; // an odd number of 16-byte units: no bank conflicts
