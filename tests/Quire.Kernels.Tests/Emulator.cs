@@ -139,6 +139,17 @@ internal sealed unsafe class Emulator(byte[] code)
         }
 
         bool three = instruction.OpCount >= 3;
+        if (instruction.Mnemonic is Mnemonic.Vpmovzxbd or Mnemonic.Vpmovsxbd)
+        {
+            byte* bytes = Address(in instruction);
+            for (int i = 0; i < Lanes; i++)
+            {
+                target[i] = instruction.Mnemonic == Mnemonic.Vpmovzxbd ? bytes[i] : (uint)(sbyte)bytes[i];
+            }
+
+            return;
+        }
+
         Load(in instruction, 1, a);
         if (three)
         {

@@ -13,10 +13,10 @@ internal unsafe struct BlockArguments
     public byte* Values;
 
     /// <summary>[units, 16].</summary>
-    public float* UnitScales;
+    public byte* UnitScales;
 
     /// <summary>[groups, 16].</summary>
-    public float* Minima;
+    public byte* Minima;
 
     /// <summary>[16] of the scales, then [16] of the minima; of grouped integers [16] scales, then [16] 32-bit integers that are added to each weight.</summary>
     public float* Factors;
@@ -75,7 +75,7 @@ internal static class BlockAssembler
         {
             for (int r = 0; r < rows; r++)
             {
-                if (TQuants.Format.ZeroPoint() != 0)
+                if (TQuants.ZeroPoint != 0)
                 {
                     code.vpbroadcastd(Integers[r], __dword_ptr[r9 + LaneBytes * (unit * rows + r)]);
                 }
@@ -89,7 +89,16 @@ internal static class BlockAssembler
             int scale = TQuants.Scales == UnitScales.OfHalves ? unit : 0;
             if (TQuants.Scales != UnitScales.None)
             {
-                code.vmovups(zmm3, __zmmword_ptr[rdx + RowBytes * scale]);
+                if (TQuants.Scales == UnitScales.OfHalves)
+                {
+                    code.vpmovsxbd(zmm3, __xmmword_ptr[rdx + PanelLayout.PanelOutputs * scale]);
+                }
+                else
+                {
+                    code.vpmovzxbd(zmm3, __xmmword_ptr[rdx]);
+                }
+
+                code.vcvtdq2ps(zmm3, zmm3);
             }
 
             for (int r = 0; r < rows; r++)
@@ -106,7 +115,7 @@ internal static class BlockAssembler
         }
 
         code.add(rsi, TQuants.Format.GroupBytes());
-        code.add(rdx, TQuants.Scales == UnitScales.OfHalves ? 2 * RowBytes : RowBytes);
+        code.add(rdx, TQuants.Scales == UnitScales.OfHalves ? 2 * PanelLayout.PanelOutputs : PanelLayout.PanelOutputs);
         code.add(rax, PanelLayout.GroupInputs * rows);
         code.add(r8, LaneBytes * rows);
         code.add(r9, LaneBytes * rows * units);
@@ -278,13 +287,14 @@ internal static class BlockAssembler
 
         Label group = code.CreateLabel();
         code.Label(ref group);
-        code.vmovups(zmm0, __zmmword_ptr[rdx]);
+        code.vpmovzxbd(zmm0, __xmmword_ptr[rdx]);
+        code.vcvtdq2ps(zmm0, zmm0);
         for (int r = 0; r < rows; r++)
         {
             code.vfmadd231ps(Floats[r], zmm0, __dword_bcst[r12 + LaneBytes * r]);
         }
 
-        code.add(rdx, RowBytes);
+        code.add(rdx, PanelLayout.PanelOutputs);
         code.add(r12, LaneBytes * rows);
         code.dec(r11);
         code.jnz(group);

@@ -74,50 +74,10 @@ internal static unsafe class AffineTiles256<TIntegers>
         float* t = stackalloc float[Rows * Outputs];
         for (int start = 0; start < groups; start += blockGroups, factors += Outputs)
         {
-            new Span<float>(t, Rows * Outputs).Clear();
-            for (int group = 0; group < blockGroups; group++, xScales += Rows)
-            {
-                Vector256<int> a0 = default, a1 = default, b0 = default, b1 = default;
-                Vector256<int> c0 = default, c1 = default, d0 = default, d1 = default;
-                for (nint quad = 0; quad < PanelLayout.GroupQuads; quad++, w += 64, x += 32)
-                {
-                    Vector256<short> w0 = Vector256.Load(w);
-                    Vector256<short> w1 = Vector256.Load(w + 16);
-                    Vector256<short> v = Avx2.BroadcastScalarToVector256((int*)x).AsInt16();
-                    a0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    a1 += Avx2.MultiplyAddAdjacent(v, w1);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 2).AsInt16();
-                    b0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    b1 += Avx2.MultiplyAddAdjacent(v, w1);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 4).AsInt16();
-                    c0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    c1 += Avx2.MultiplyAddAdjacent(v, w1);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 6).AsInt16();
-                    d0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    d1 += Avx2.MultiplyAddAdjacent(v, w1);
-
-                    w0 = Vector256.Load(w + 32);
-                    w1 = Vector256.Load(w + 48);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 1).AsInt16();
-                    a0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    a1 += Avx2.MultiplyAddAdjacent(v, w1);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 3).AsInt16();
-                    b0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    b1 += Avx2.MultiplyAddAdjacent(v, w1);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 5).AsInt16();
-                    c0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    c1 += Avx2.MultiplyAddAdjacent(v, w1);
-                    v = Avx2.BroadcastScalarToVector256((int*)x + 7).AsInt16();
-                    d0 += Avx2.MultiplyAddAdjacent(v, w0);
-                    d1 += Avx2.MultiplyAddAdjacent(v, w1);
-                }
-
-                Add(a0, a1, xScales, t);
-                Add(b0, b1, xScales + 1, t + Outputs);
-                Add(c0, c1, xScales + 2, t + 2 * Outputs);
-                Add(d0, d1, xScales + 3, t + 3 * Outputs);
-            }
-
+            Block(w, x, xScales, blockGroups, t);
+            w += blockGroups * ExpandedGroup;
+            x += blockGroups * PanelLayout.GroupInputs * sizeof(short) * Rows;
+            xScales += blockGroups * Rows;
             Vector256<float> s0 = Vector256.Load(factors);
             Vector256<float> s1 = Vector256.Load(factors + 8);
             for (nint row = 0; row < Rows * Outputs; row += Outputs)
@@ -125,6 +85,59 @@ internal static unsafe class AffineTiles256<TIntegers>
                 Fma.MultiplyAdd(s0, Vector256.Load(t + row), Vector256.Load(sums + row)).Store(sums + row);
                 Fma.MultiplyAdd(s1, Vector256.Load(t + row + 8), Vector256.Load(sums + row + 8)).Store(sums + row + 8);
             }
+        }
+    }
+
+    /// <summary>t = what the groups of a block add up to. A method of its own, so that the addresses of the inner loop stay in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Block(short* w, byte* x, float* xScales, int groups, float* t)
+    {
+        for (nint i = 0; i < Rows * Outputs; i += 8)
+        {
+            Vector256<float>.Zero.Store(t + i);
+        }
+
+        for (int group = 0; group < groups; group++, xScales += Rows)
+        {
+            Vector256<int> a0 = default, a1 = default, b0 = default, b1 = default;
+            Vector256<int> c0 = default, c1 = default, d0 = default, d1 = default;
+            for (nint quad = 0; quad < PanelLayout.GroupQuads; quad++, w += 64, x += 32)
+            {
+                Vector256<short> w0 = Vector256.Load(w);
+                Vector256<short> w1 = Vector256.Load(w + 16);
+                Vector256<short> v = Avx2.BroadcastScalarToVector256((int*)x).AsInt16();
+                a0 += Avx2.MultiplyAddAdjacent(v, w0);
+                a1 += Avx2.MultiplyAddAdjacent(v, w1);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 2).AsInt16();
+                b0 += Avx2.MultiplyAddAdjacent(v, w0);
+                b1 += Avx2.MultiplyAddAdjacent(v, w1);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 4).AsInt16();
+                c0 += Avx2.MultiplyAddAdjacent(v, w0);
+                c1 += Avx2.MultiplyAddAdjacent(v, w1);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 6).AsInt16();
+                d0 += Avx2.MultiplyAddAdjacent(v, w0);
+                d1 += Avx2.MultiplyAddAdjacent(v, w1);
+
+                w0 = Vector256.Load(w + 32);
+                w1 = Vector256.Load(w + 48);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 1).AsInt16();
+                a0 += Avx2.MultiplyAddAdjacent(v, w0);
+                a1 += Avx2.MultiplyAddAdjacent(v, w1);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 3).AsInt16();
+                b0 += Avx2.MultiplyAddAdjacent(v, w0);
+                b1 += Avx2.MultiplyAddAdjacent(v, w1);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 5).AsInt16();
+                c0 += Avx2.MultiplyAddAdjacent(v, w0);
+                c1 += Avx2.MultiplyAddAdjacent(v, w1);
+                v = Avx2.BroadcastScalarToVector256((int*)x + 7).AsInt16();
+                d0 += Avx2.MultiplyAddAdjacent(v, w0);
+                d1 += Avx2.MultiplyAddAdjacent(v, w1);
+            }
+
+            Add(a0, a1, xScales, t);
+            Add(b0, b1, xScales + 1, t + Outputs);
+            Add(c0, c1, xScales + 2, t + 2 * Outputs);
+            Add(d0, d1, xScales + 3, t + 3 * Outputs);
         }
     }
 

@@ -157,22 +157,12 @@ internal static unsafe class BlockTiles256<TQuants>
         float* factors = (float*)(w + ExpandedBytes + ChunkGroups * (ScaleBytes + MinimumBytes));
         for (int start = 0; start < groups; start += blockGroups, factors += 2 * Outputs)
         {
-            new Span<float>(t, Rows * Outputs).Clear();
-            for (int group = 0; group < blockGroups; group++, scales += ScaleBytes, xScales += Rows)
-            {
-                Unit(w, x, xOffsets, scales, xScales, t);
-                w += UnitQuads * 64;
-                x += UnitQuads * 4 * Rows;
-                xOffsets += Rows;
-                if (HasHalves)
-                {
-                    Unit(w, x, xOffsets, TQuants.Scales == UnitScales.OfHalves ? scales + 64 : scales, xScales, t);
-                    w += UnitQuads * 64;
-                    x += UnitQuads * 4 * Rows;
-                    xOffsets += Rows;
-                }
-            }
-
+            Block(w, x, xScales, xOffsets, scales, blockGroups, t);
+            w += blockGroups * ExpandedGroup;
+            x += blockGroups * PanelLayout.GroupInputs * Rows;
+            xScales += blockGroups * Rows;
+            xOffsets += blockGroups * Rows * (HasHalves ? 2 : 1);
+            scales += blockGroups * ScaleBytes;
             Vector256<float> s0 = Vector256.Load(factors);
             Vector256<float> s1 = Vector256.Load(factors + 8);
             for (nint row = 0; row < Rows * Outputs; row += Outputs)
@@ -190,12 +180,37 @@ internal static unsafe class BlockTiles256<TQuants>
         }
     }
 
+    /// <summary>t = what the units of a block add up to. A method of its own, so that the addresses of the inner loop stay in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Block(byte* w, byte* x, float* xScales, int* xOffsets, byte* scales, int groups, float* t)
+    {
+        for (nint i = 0; i < Rows * Outputs; i += 8)
+        {
+            Vector256<float>.Zero.Store(t + i);
+        }
+
+        for (int group = 0; group < groups; group++, scales += ScaleBytes, xScales += Rows)
+        {
+            Unit(w, x, xOffsets, scales, xScales, t);
+            w += UnitQuads * 64;
+            x += UnitQuads * 4 * Rows;
+            xOffsets += Rows;
+            if (HasHalves)
+            {
+                Unit(w, x, xOffsets, TQuants.Scales == UnitScales.OfHalves ? scales + 64 : scales, xScales, t);
+                w += UnitQuads * 64;
+                x += UnitQuads * 4 * Rows;
+                xOffsets += Rows;
+            }
+        }
+    }
+
     /// <summary>t[row] += the unit's products · its scale · that of x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Unit(byte* w, byte* x, int* xOffsets, byte* scales, float* xScales, float* t)
     {
         Vector256<short> a0 = default, b0 = default, c0 = default, d0 = default;
-        if (TQuants.Format.ZeroPoint() != 0)
+        if (TQuants.ZeroPoint != 0)
         {
             a0 = Avx2.BroadcastScalarToVector256(xOffsets).AsInt16();
             b0 = Avx2.BroadcastScalarToVector256(xOffsets + 1).AsInt16();
@@ -204,7 +219,7 @@ internal static unsafe class BlockTiles256<TQuants>
         }
 
         Vector256<short> a1 = a0, b1 = b0, c1 = c0, d1 = d0;
-        for (nint quad = 0; quad < UnitQuads; quad++, w += 64, x += 4 * Rows)
+        for (int quad = 0; quad < UnitQuads; quad += 2, w += 128, x += 8 * Rows)
         {
             Vector256<byte> w0 = Vector256.Load(w);
             Vector256<byte> w1 = Vector256.Load(w + 32);
@@ -218,6 +233,21 @@ internal static unsafe class BlockTiles256<TQuants>
             c0 += Avx2.MultiplyAddAdjacent(w0, v);
             c1 += Avx2.MultiplyAddAdjacent(w1, v);
             v = Avx2.BroadcastScalarToVector256((int*)x + 3).AsSByte();
+            d0 += Avx2.MultiplyAddAdjacent(w0, v);
+            d1 += Avx2.MultiplyAddAdjacent(w1, v);
+
+            w0 = Vector256.Load(w + 64);
+            w1 = Vector256.Load(w + 96);
+            v = Avx2.BroadcastScalarToVector256((int*)x + 4).AsSByte();
+            a0 += Avx2.MultiplyAddAdjacent(w0, v);
+            a1 += Avx2.MultiplyAddAdjacent(w1, v);
+            v = Avx2.BroadcastScalarToVector256((int*)x + 5).AsSByte();
+            b0 += Avx2.MultiplyAddAdjacent(w0, v);
+            b1 += Avx2.MultiplyAddAdjacent(w1, v);
+            v = Avx2.BroadcastScalarToVector256((int*)x + 6).AsSByte();
+            c0 += Avx2.MultiplyAddAdjacent(w0, v);
+            c1 += Avx2.MultiplyAddAdjacent(w1, v);
+            v = Avx2.BroadcastScalarToVector256((int*)x + 7).AsSByte();
             d0 += Avx2.MultiplyAddAdjacent(w0, v);
             d1 += Avx2.MultiplyAddAdjacent(w1, v);
         }
@@ -240,7 +270,7 @@ internal static unsafe class BlockTiles256<TQuants>
     }
 
     /// <summary>Takes the minima of a block from the sums of four rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Minima(float* minima, float* factor, float* xSums, int groups, float* sums)
     {
         Vector256<float> a0 = default, b0 = default, c0 = default, d0 = default;

@@ -81,8 +81,8 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
                     continue;
                 }
 
-                Vector256<short> o0 = TQuants.Format.ZeroPoint() == 0 ? default : Avx2.BroadcastScalarToVector256(xOffsets).AsInt16();
-                Vector256<short> o1 = TQuants.Format.ZeroPoint() == 0 ? default : Avx2.BroadcastScalarToVector256(xOffsets + 1).AsInt16();
+                Vector256<short> o0 = TQuants.ZeroPoint == 0 ? default : Avx2.BroadcastScalarToVector256(xOffsets).AsInt16();
+                Vector256<short> o1 = TQuants.ZeroPoint == 0 ? default : Avx2.BroadcastScalarToVector256(xOffsets + 1).AsInt16();
                 xOffsets += 2;
                 (Vector256<short> b0, Vector256<short> c0) = Halves(w, w + LowBytes, x, o0, o1);
                 (Vector256<short> b1, Vector256<short> c1) = Halves(w + 32, w + LowBytes + 32, x, o0, o1);

@@ -1,6 +1,5 @@
 using System;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Quire.Cpu.Emit;
 
 namespace Quire.Cpu.Kernels.Panels;
@@ -10,12 +9,10 @@ internal readonly unsafe struct Blocks512<TQuants> : IPanelKernel
     where TQuants : struct, IBlockQuants
 {
     private const int Outputs = PanelLayout.PanelOutputs;
-    private const int UnitFloats = 2 * BlockParameters.MaxGroups * Outputs;
-    private const int MinimumFloats = BlockParameters.MaxGroups * Outputs;
 
     public static PanelFormat Format => TQuants.Format;
 
-    public static long ScratchBytes => (UnitFloats + MinimumFloats + 2 * Outputs) * sizeof(float);
+    public static long ScratchBytes => sizeof(BlockParameters);
 
     public static PanelInput Input(int rows) => new()
     {
@@ -39,17 +36,18 @@ internal readonly unsafe struct Blocks512<TQuants> : IPanelKernel
         byte* w = operands.Values + panel * (groups / blockGroups * blockBytes);
         int offsets = TQuants.Bits > 4 ? 2 : 1;
         nint skip = (nint)(groups - blockGroups) * x.BlockRows * sizeof(float);
+        var parameters = (BlockParameters*)scratch;
         var kernel = (delegate* unmanaged<BlockArguments*, void>)operands.Code;
         for (int group = 0; group < groups; group += blockGroups, w += blockBytes)
         {
-            Expand(w, blockGroups, (float*)scratch);
+            TQuants.Expand(w, parameters);
             nint parameter = ((nint)block * groups + group) * x.BlockRows;
             var arguments = new BlockArguments
             {
                 Values = w + TQuants.ParameterBytes,
-                UnitScales = (float*)scratch,
-                Minima = (float*)scratch + UnitFloats,
-                Factors = (float*)scratch + UnitFloats + MinimumFloats,
+                UnitScales = parameters->UnitScales,
+                Minima = parameters->Minima,
+                Factors = parameters->Scale,
                 X = x.Values + block * x.BlockBytes + group * groupBytes,
                 XScales = x.Scales + parameter,
                 XOffsets = x.Offsets + offsets * parameter,
@@ -62,44 +60,6 @@ internal readonly unsafe struct Blocks512<TQuants> : IPanelKernel
                 OffsetSkip = offsets * skip,
             };
             kernel(&arguments);
-        }
-    }
-
-    /// <summary>Scales of units, minima and factors of a block as floats.</summary>
-    private static void Expand(byte* w, int groups, float* target)
-    {
-        BlockParameters parameters;
-        TQuants.Expand(w, &parameters);
-        int units = TQuants.Scales switch
-        {
-            UnitScales.OfHalves => 2 * groups,
-            UnitScales.OfGroups => groups,
-            _ => 0,
-        };
-        for (nint i = 0; i < units * Outputs; i += 8)
-        {
-            byte* scales = parameters.UnitScales + i;
-            Vector256<int> integers = TQuants.Scales == UnitScales.OfHalves
-                ? Avx2.ConvertToVector256Int32((sbyte*)scales)
-                : Avx2.ConvertToVector256Int32(scales);
-            Vector256.ConvertToSingle(integers).Store(target + i);
-        }
-
-        if (TQuants.HasMinima)
-        {
-            for (nint i = 0; i < groups * Outputs; i += 8)
-            {
-                Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(parameters.Minima + i)).Store(target + UnitFloats + i);
-            }
-        }
-
-        for (nint i = 0; i < Outputs; i += 8)
-        {
-            Vector256.Load(parameters.Scale + i).Store(target + UnitFloats + MinimumFloats + i);
-            if (TQuants.HasMinima)
-            {
-                Vector256.Load(parameters.Minimum + i).Store(target + UnitFloats + MinimumFloats + Outputs + i);
-            }
         }
     }
 }

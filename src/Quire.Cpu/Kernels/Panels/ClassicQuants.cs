@@ -11,6 +11,8 @@ internal readonly unsafe struct Q41Quants : IBlockQuants
 
     public static int Bits => 4;
 
+    public static int ZeroPoint => 0;
+
     public static UnitScales Scales => UnitScales.None;
 
     public static bool HasMinima => true;
@@ -28,6 +30,8 @@ internal readonly unsafe struct Q50Quants : IBlockQuants
     public static PanelFormat Format => PanelFormat.Q50;
 
     public static int Bits => 5;
+
+    public static int ZeroPoint => 16;
 
     public static UnitScales Scales => UnitScales.None;
 
@@ -47,6 +51,8 @@ internal readonly unsafe struct Q51Quants : IBlockQuants
     public static PanelFormat Format => PanelFormat.Q51;
 
     public static int Bits => 5;
+
+    public static int ZeroPoint => 0;
 
     public static UnitScales Scales => UnitScales.None;
 

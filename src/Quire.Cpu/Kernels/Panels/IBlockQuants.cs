@@ -21,6 +21,9 @@ internal unsafe interface IBlockQuants
     /// <summary>Bits of a weight.</summary>
     static abstract int Bits { get; }
 
+    /// <summary>What weights are stored above their value.</summary>
+    static abstract int ZeroPoint { get; }
+
     /// <summary>What the scales of units are.</summary>
     static abstract UnitScales Scales { get; }
 
@@ -59,7 +62,7 @@ internal unsafe struct BlockParameters
     /// <summary>The factor of all units.</summary>
     public fixed float Scale[PanelLayout.PanelOutputs];
 
-    /// <summary>The factor of all minima.</summary>
+    /// <summary>The factor of all minima; assembled kernels find it behind the other.</summary>
     public fixed float Minimum[PanelLayout.PanelOutputs];
 
     /// <summary>[units or groups, 16].</summary>

@@ -11,6 +11,8 @@ internal readonly unsafe struct Q4KQuants : IBlockQuants
 
     public static int Bits => 4;
 
+    public static int ZeroPoint => 0;
+
     public static UnitScales Scales => UnitScales.OfGroups;
 
     public static bool HasMinima => true;
@@ -28,6 +30,8 @@ internal readonly unsafe struct Q5KQuants : IBlockQuants
     public static PanelFormat Format => PanelFormat.Q5K;
 
     public static int Bits => 5;
+
+    public static int ZeroPoint => 0;
 
     public static UnitScales Scales => UnitScales.OfGroups;
 
@@ -48,6 +52,8 @@ internal readonly unsafe struct Q6KQuants : IBlockQuants
     public static PanelFormat Format => PanelFormat.Q6K;
 
     public static int Bits => 6;
+
+    public static int ZeroPoint => 32;
 
     public static UnitScales Scales => UnitScales.OfHalves;
 

@@ -75,7 +75,7 @@ internal unsafe struct PanelRows
                         UnitScales.OfHalves => parameters.Scale[lane] * (sbyte)unit,
                         _ => parameters.Scale[lane],
                     };
-                    *target = scale * (value - TQuants.Format.ZeroPoint()) - minimum;
+                    *target = scale * (value - TQuants.ZeroPoint) - minimum;
                 }
             }
         }
