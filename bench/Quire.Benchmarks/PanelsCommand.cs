@@ -12,6 +12,7 @@ internal static class PanelsCommand
     {
         var options = new CpuOptions { Threads = 1 };
         bool times = false;
+        string[]? formats = null;
         for (int i = 0; i < arguments.Length; i++)
         {
             switch (arguments[i])
@@ -28,6 +29,9 @@ internal static class PanelsCommand
                 case "--tier" when InstructionTierNames.TryParse(arguments[++i], out InstructionTier limit):
                     options = options with { TierLimit = limit };
                     break;
+                case "--formats":
+                    formats = arguments[++i].Split(',');
+                    break;
                 case "--threads":
                     options = options with { Threads = int.Parse(arguments[++i], CultureInfo.InvariantCulture) };
                     break;
@@ -37,7 +41,10 @@ internal static class PanelsCommand
             }
         }
 
-        var check = new PanelCheck(options, Random.Shared.Next());
+        PanelCheck check = formats is null
+            ? new PanelCheck(options, Random.Shared.Next())
+            : new PanelCheck(options, Random.Shared.Next()) { Formats = formats };
+
         bool right = true;
         foreach (string line in times ? check.Time() : check.Compare())
         {

@@ -15,9 +15,12 @@ namespace Quire.Cpu.Bench;
 /// </summary>
 public sealed class PanelCheck(CpuOptions options, int seed)
 {
-    private static readonly string[] Formats = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
+    private static readonly string[] AllFormats = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
 
     private readonly Random _random = new(seed);
+
+    /// <summary>What is compared or timed.</summary>
+    public IReadOnlyList<string> Formats { get; init; } = AllFormats;
 
     /// <summary>Layer type, shapes, and the greatest difference; ends with "ok" or "WRONG".</summary>
     public IEnumerable<string> Compare()
@@ -26,7 +29,7 @@ public sealed class PanelCheck(CpuOptions options, int seed)
         {
             foreach ((int inputs, int outputs, int tokens) in new[]
             {
-                (32, 1, 1), (64, 16, 2), (96, 37, 3), (1056, 50, 4), (544, 17, 5), (2080, 33, 1), (2080, 33, 9), (256, 16, 131), (512, 37, 3), (4096, 48, 70),
+                (32, 1, 1), (64, 16, 2), (96, 37, 3), (1056, 50, 4), (544, 17, 5), (2080, 33, 1), (2080, 33, 9), (256, 16, 131), (512, 37, 3), (2304, 33, 1), (2304, 33, 2), (4096, 48, 70),
             })
             {
                 if (weights.EndsWith('K') && inputs % 256 != 0)
@@ -74,7 +77,7 @@ public sealed class PanelCheck(CpuOptions options, int seed)
         {
             using var backend = new CpuBackend(options);
             var weight = (CpuLinear)backend.CreateLinear(Source(backend, weights, Outputs, Inputs));
-            foreach (int tokens in new[] { 1, 2, 4, 8, 32, 512 })
+            foreach (int tokens in new[] { 1, 2, 3, 4, 8, 32, 512 })
             {
                 Tensor x = Numbers(backend, tokens, Inputs);
                 Tensor y = backend.Allocate(DType.F32, tokens, Outputs);

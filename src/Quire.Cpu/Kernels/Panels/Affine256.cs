@@ -26,6 +26,7 @@ internal readonly unsafe struct Affine256<TIntegers> : IPanelKernel
     public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) =>
         throw new NotSupportedException("a weight of grouped integers is no embedding");
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
     {
         new Span<float>(sums, operands.X.BlockRows * blocks * Outputs).Clear();
@@ -50,12 +51,13 @@ internal readonly unsafe struct Affine256<TIntegers> : IPanelKernel
         byte* x = operands.X.Values + row * operands.X.BlockBytes;
         float* xScales = operands.X.Scales + (nint)row * groups;
         int* xSums = operands.X.Offsets + (nint)row * groups;
+        var parameters = new AffineParameters(in operands, panel);
         Vector256<float> f0 = default, f1 = default;
         for (int start = 0; start < groups; start += blockGroups)
         {
-            nint parameters = AffineParameters.IndexOf(in operands, panel, start / blockGroups);
-            Vector256<int> z0 = AffineParameters.MinusZero<TIntegers>(in operands, parameters);
-            Vector256<int> z1 = AffineParameters.MinusZero<TIntegers>(in operands, parameters + 8);
+            nint index = parameters.IndexOf(start / blockGroups);
+            Vector256<int> z0 = parameters.MinusZero<TIntegers>(index);
+            Vector256<int> z1 = parameters.MinusZero<TIntegers>(index + 8);
             Vector256<float> t0 = default, t1 = default;
             for (int group = 0; group < blockGroups; group++, xScales++, xSums++)
             {
@@ -70,8 +72,8 @@ internal readonly unsafe struct Affine256<TIntegers> : IPanelKernel
                 t1 = Fma.MultiplyAdd(Vector256.ConvertToSingle(a1), s, t1);
             }
 
-            f0 = Fma.MultiplyAdd(AffineParameters.Scale(in operands, parameters), t0, f0);
-            f1 = Fma.MultiplyAdd(AffineParameters.Scale(in operands, parameters + 8), t1, f1);
+            f0 = Fma.MultiplyAdd(parameters.Scale(index), t0, f0);
+            f1 = Fma.MultiplyAdd(parameters.Scale(index + 8), t1, f1);
         }
 
         f0.Store(sums);
@@ -79,26 +81,34 @@ internal readonly unsafe struct Affine256<TIntegers> : IPanelKernel
     }
 }
 
-/// <summary>Scales and zero points of a block of a panel: [panels, groups of the checkpoint, 16].</summary>
-internal static unsafe class AffineParameters
+/// <summary>
+/// Scales and zero points of the blocks of a panel: [groups of the checkpoint, 16]. A copy of what <see cref="PanelOperands"/> says, since those
+/// lie on the stack of the thread that handed the work out, whose lines it goes on writing.
+/// </summary>
+internal readonly unsafe struct AffineParameters(ref readonly PanelOperands operands, int panel)
 {
+    private readonly nint _first = (nint)panel * operands.ParameterGroups * PanelLayout.PanelOutputs;
+    private readonly ushort* _groupOfBlock = operands.GroupOfBlock;
+    private readonly ushort* _scales = operands.Scales;
+    private readonly byte* _zeros = operands.Zeros;
+    private readonly DType _scaleType = operands.ScaleType;
+
     /// <summary>The place of the first output's parameters.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static nint IndexOf(ref readonly PanelOperands operands, int panel, int block) =>
-        ((nint)panel * operands.ParameterGroups + operands.GroupOfBlock[block]) * PanelLayout.PanelOutputs;
+    public nint IndexOf(int block) => _first + _groupOfBlock[block] * PanelLayout.PanelOutputs;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Scale(ref readonly PanelOperands operands, nint index) => operands.ScaleType switch
+    public Vector256<float> Scale(nint index) => _scaleType switch
     {
-        DType.F16 => Simd256.LoadHalf(operands.Scales + index),
-        DType.BF16 => Simd256.LoadBFloat16(operands.Scales + index),
-        _ => Vector256.Load((float*)operands.Scales + index),
+        DType.F16 => Simd256.LoadHalf(_scales + index),
+        DType.BF16 => Simd256.LoadBFloat16(_scales + index),
+        _ => Vector256.Load((float*)_scales + index),
     };
 
     /// <summary>What is added to each stored integer to get the weight without its scale.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> MinusZero<TIntegers>(ref readonly PanelOperands operands, nint index)
-        where TIntegers : struct, IAffineIntegers => operands.Zeros == null
+    public Vector256<int> MinusZero<TIntegers>(nint index)
+        where TIntegers : struct, IAffineIntegers => _zeros == null
         ? Vector256.Create(TIntegers.Added - TIntegers.Half)
-        : Vector256.Create(TIntegers.Added) - Avx2.ConvertToVector256Int32(operands.Zeros + index);
+        : Vector256.Create(TIntegers.Added) - Avx2.ConvertToVector256Int32(_zeros + index);
 }

@@ -22,6 +22,7 @@ internal static unsafe class AffineTiles256<TIntegers>
 
     public const long ScratchBytes = ExpandedBytes + ChunkGroups * Outputs * sizeof(float);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
     {
         PanelInput x = operands.X;
@@ -52,13 +53,14 @@ internal static unsafe class AffineTiles256<TIntegers>
     private static void Expand(ref readonly PanelOperands operands, byte* w, int panel, int group, int count, short* target, float* factors)
     {
         int blockGroups = operands.BlockGroups;
+        var parameters = new AffineParameters(in operands, panel);
         for (int start = 0; start < count; start += blockGroups, factors += Outputs)
         {
-            nint parameters = AffineParameters.IndexOf(in operands, panel, (group + start) / blockGroups);
-            AffineParameters.Scale(in operands, parameters).Store(factors);
-            AffineParameters.Scale(in operands, parameters + 8).Store(factors + 8);
-            Vector256<int> z0 = AffineParameters.MinusZero<TIntegers>(in operands, parameters);
-            Vector256<int> z1 = AffineParameters.MinusZero<TIntegers>(in operands, parameters + 8);
+            nint index = parameters.IndexOf((group + start) / blockGroups);
+            parameters.Scale(index).Store(factors);
+            parameters.Scale(index + 8).Store(factors + 8);
+            Vector256<int> z0 = parameters.MinusZero<TIntegers>(index);
+            Vector256<int> z1 = parameters.MinusZero<TIntegers>(index + 8);
             for (int i = 0; i < blockGroups; i++, w += TIntegers.GroupBytes, target += ExpandedGroup)
             {
                 TIntegers.Expand(w, z0, z1, target);

@@ -42,6 +42,7 @@ internal static unsafe class BlockTiles256<TQuants>
     /// <param name="blocks">Blocks of rows.</param>
     /// <param name="sums">[rows, 16], cleared.</param>
     /// <param name="scratch">Memory of this worker.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(ref readonly PanelOperands operands, byte* w, int block, int blocks, float* sums, byte* scratch)
     {
         PanelInput x = operands.X;

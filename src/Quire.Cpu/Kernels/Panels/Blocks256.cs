@@ -34,6 +34,7 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
 
     public static void ExpandRow(ref readonly PanelRows weight, int output, float* target) => weight.ExpandBlocks<TQuants>(output, target);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(ref readonly PanelOperands operands, int panel, int block, int blocks, float* sums, byte* scratch)
     {
         new Span<float>(sums, operands.X.BlockRows * blocks * Outputs).Clear();
@@ -150,22 +151,27 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
         Vector256<byte> low = Vector256.Create((byte)15);
         Vector256<byte> high = Vector256.Create((byte)(TQuants.Bits == 5 ? 0x10 : 0x30));
         Vector256<ushort> h = Vector256.Load(above).AsUInt16();
-        Vector256<ushort> g = TQuants.Bits == 5 ? h >>> 4 : Vector256.Load(above + 64).AsUInt16();
-        int step = TQuants.Bits == 5 ? 1 : 2;
+        Vector256<ushort> g = TQuants.Bits == 5 ? h : Vector256.Load(above + 64).AsUInt16();
         Vector256<byte> q = Vector256.Load(w);
-        a += Avx2.MultiplyAddAdjacent((q & low) | ((h << 4).AsByte() & high), Quad(x, 0));
-        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | ((g << 4).AsByte() & high), Quad(x, 4));
+        Vector256<ushort> c = h << 4;
+        Vector256<ushort> d = TQuants.Bits == 5 ? g : g << 4;
+        a += Avx2.MultiplyAddAdjacent((q & low) | (c.AsByte() & high), Quad(x, 0));
+        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | (d.AsByte() & high), Quad(x, 4));
         q = Vector256.Load(w + 64);
-        a += Avx2.MultiplyAddAdjacent((q & low) | ((h << (4 - step)).AsByte() & high), Quad(x, 1));
-        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | ((g << (4 - step)).AsByte() & high), Quad(x, 5));
+        c = TQuants.Bits == 5 ? h << 3 : h << 2;
+        d = TQuants.Bits == 5 ? g >>> 1 : g << 2;
+        a += Avx2.MultiplyAddAdjacent((q & low) | (c.AsByte() & high), Quad(x, 1));
+        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | (d.AsByte() & high), Quad(x, 5));
         q = Vector256.Load(w + 128);
-        a += Avx2.MultiplyAddAdjacent((q & low) | ((h << (4 - 2 * step)).AsByte() & high), Quad(x, 2));
-        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | ((g << (4 - 2 * step)).AsByte() & high), Quad(x, 6));
+        c = TQuants.Bits == 5 ? h << 2 : h;
+        d = TQuants.Bits == 5 ? g >>> 2 : g;
+        a += Avx2.MultiplyAddAdjacent((q & low) | (c.AsByte() & high), Quad(x, 2));
+        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | (d.AsByte() & high), Quad(x, 6));
         q = Vector256.Load(w + 192);
-        h = TQuants.Bits == 5 ? h << 1 : h >>> 2;
-        g = TQuants.Bits == 5 ? g << 1 : g >>> 2;
-        a += Avx2.MultiplyAddAdjacent((q & low) | (h.AsByte() & high), Quad(x, 3));
-        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | (g.AsByte() & high), Quad(x, 7));
+        c = TQuants.Bits == 5 ? h << 1 : h >>> 2;
+        d = TQuants.Bits == 5 ? g >>> 3 : g >>> 2;
+        a += Avx2.MultiplyAddAdjacent((q & low) | (c.AsByte() & high), Quad(x, 3));
+        b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | (d.AsByte() & high), Quad(x, 7));
         return (a, b);
     }
 

@@ -90,14 +90,15 @@ internal readonly unsafe struct Affine512<TIntegers> : IPanelKernel
         byte* w = operands.Values + panel * (groups / blockGroups * blockBytes);
         nint skip = (nint)(groups - blockGroups) * x.BlockRows * sizeof(float);
         float* factors = (float*)scratch;
+        var parameters = new AffineParameters(in operands, panel);
         var kernel = (delegate* unmanaged<BlockArguments*, void>)operands.Code;
         for (int group = 0; group < groups; group += blockGroups, w += blockBytes)
         {
-            nint parameters = AffineParameters.IndexOf(in operands, panel, group / blockGroups);
+            nint index = parameters.IndexOf(group / blockGroups);
             for (nint i = 0; i < Outputs; i += 8)
             {
-                AffineParameters.Scale(in operands, parameters + i).Store(factors + i);
-                AffineParameters.MinusZero<TIntegers>(in operands, parameters + i).Store((int*)factors + Outputs + i);
+                parameters.Scale(index + i).Store(factors + i);
+                parameters.MinusZero<TIntegers>(index + i).Store((int*)factors + Outputs + i);
             }
 
             nint parameter = ((nint)block * groups + group) * x.BlockRows;
