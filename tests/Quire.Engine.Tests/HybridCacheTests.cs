@@ -60,6 +60,40 @@ public class HybridCacheTests
         }
     }
 
+    /// <summary>As on a GPU: a step is planned and launched before the one before has ended, and steps of single tokens have rows of padding.</summary>
+    [Theory]
+    [MemberData(nameof(Models))]
+    public async Task Steps_that_run_ahead_and_are_recorded_give_the_same_tokens(string model, int groups, int layerBlocks)
+    {
+        string folder = Folder(model);
+        Assert.SkipUnless(Directory.Exists(folder), $"{folder} is not here");
+        IReadOnlyList<int>[] expected;
+        await using (InferenceEngine engine = await StartAsync(Options(folder) with { DisableHybridKvCacheManager = true, KvCacheMemoryBytes = 16 << 20 }))
+            expected = await Task.WhenAll(Requests().Select(request => Generate(engine, request)));
+        var backend = new DeviceSamplingBackend();
+        await using InferenceEngine ahead = await InferenceEngine.StartAsync(
+            Options(folder) with { KvCacheMemoryBytes = (layerBlocks + 2) * LayerBlockBytes }, backend, UsageContext.OfflineBatch);
+        Assert.Equal(groups, ahead.MemoryPlan.Budget.Groups.Count);
+        Assert.Equal(expected, await Task.WhenAll(Requests().Select(request => Generate(ahead, request))));
+        Assert.True(backend.Recordings > 50 && backend.ResolvedTokens > 50, $"{backend.Recordings} recordings, {backend.ResolvedTokens} tokens taken on the device");
+    }
+
+    [Theory]
+    [InlineData("bfloat16")]
+    [InlineData("fp8")]
+    [InlineData("int8")]
+    public async Task Every_type_of_the_cache_has_groups(string type)
+    {
+        string folder = Folder("gemma3");
+        Assert.SkipUnless(Directory.Exists(folder), $"{folder} is not here");
+        EngineOptions options = Options(folder) with { KvCacheDType = type, KvCacheMemoryBytes = 1 << 18 };
+        await using InferenceEngine one = await StartAsync(options with { DisableHybridKvCacheManager = true, KvCacheMemoryBytes = 1 << 20 });
+        await using InferenceEngine grouped = await StartAsync(options);
+        Assert.Equal(3, grouped.MemoryPlan.Budget.Groups.Count);
+        Assert.Equal(
+            await Task.WhenAll(Requests().Select(request => Generate(one, request))), await Task.WhenAll(Requests().Select(request => Generate(grouped, request))));
+    }
+
     [Fact]
     public async Task With_room_for_prefixes_a_repeated_prompt_starts_behind_them()
     {
