@@ -14,7 +14,7 @@ public static class TokenizerLoader
 
     /// <summary>
     /// Reads <c>tokenizer.json</c> and, where present, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> of a folder.
-    /// Without the first, <c>tokenizer.model</c> (SentencePiece) or <c>vocab.json</c> and <c>merges.txt</c>. Byte-pair models are supported,
+    /// Without the first, <c>tekken.json</c>, <c>tokenizer.model</c> (SentencePiece) or <c>vocab.json</c> and <c>merges.txt</c>. Byte-pair models are supported,
     /// byte-level (GPT-2, Llama-3, Qwen, Mistral-Nemo) and SentencePiece-style (Llama-2, Gemma), and unigram models.
     /// </summary>
     /// <exception cref="TokenizerException">A file is missing, broken, or asks for something that is not supported.</exception>
@@ -31,8 +31,11 @@ public static class TokenizerLoader
         }
         if (File.Exists(path))
             return TokenizerJsonReader.Read(JsonPart.ReadFile(path), config);
+        string tekken = Path.Combine(folder, TekkenReader.FileName);
+        if (File.Exists(tekken))
+            return TekkenReader.Read(JsonPart.ReadFile(tekken), config);
         return VocabularyFiles.TryLoad(folder, config) ?? throw new TokenizerException(
-            $"{folder} has no {TokenizerFile}, no tokenizer.model and no vocab.json with merges.txt. tekken.json is not read; "
+            $"{folder} has no {TokenizerFile}, no tekken.json, no tokenizer.model and no vocab.json with merges.txt; "
             + "save the tokenizer with the Hugging Face library to get one of them.");
     }
 

@@ -41,6 +41,11 @@ public sealed class TemplateLimitTests
         { Repeat("{% call m() %}", Many), "call blocks" },
     };
 
+    [Theory]
+    [InlineData("{{ [1, 2][0:1, 1] }}|{{ {}[:, 1] is defined }}|{{ 'ab'[1, ::2] or 'x' }}", "|False|x")]
+    public void Slices_beside_other_indices_name_no_element(string template, string expected) =>
+        Assert.Equal(expected, ChatTemplate.Parse(template).Render(new ChatTemplateInput { Messages = TemplateValue.List([]) }));
+
     public static TheoryData<string> Costly =>
     [
         "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",

@@ -44,6 +44,8 @@ internal sealed partial class TemplateEvaluator
     {
         AttributeExpression attribute => Members.Attribute(Evaluate(attribute.Target, scope), attribute.Name),
         ItemExpression { Key: SliceExpression slice } item => EvaluateSlice(item, slice, scope),
+        ItemExpression { Key: ListExpression { Tuple: true } keys } item when Array.Exists(keys.Items, static key => key is SliceExpression) =>
+            NoElement(Evaluate(item.Target, scope)),
         ItemExpression item => Members.Item(this, Evaluate(item.Target, scope), Evaluate(item.Key, scope)),
         BinaryExpression binary => Operators.Apply(this, binary.Operator, Evaluate(binary.Left, scope), Evaluate(binary.Right, scope)),
         CallExpression call => EvaluateCall(call, scope, caller: null),
@@ -58,6 +60,9 @@ internal sealed partial class TemplateEvaluator
         DictionaryExpression dictionary => EvaluateDictionary(dictionary, scope),
         _ => throw new InvalidOperationException($"The expression {expression.GetType().Name} is not known."),
     };
+
+    /// <summary>Nothing has slices beside other indices as a key, so <c>a[1:2, 3]</c> is undefined for whatever a is.</summary>
+    private static UndefinedValue NoElement(TemplateValue owner) => new(() => $"'{owner.TypeName} object' has no element of several indices");
 
     private TemplateValue[] EvaluateAll(Expression[] expressions, TemplateScope scope)
     {

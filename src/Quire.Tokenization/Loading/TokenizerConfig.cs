@@ -38,6 +38,13 @@ internal sealed class TokenizerConfig
         }
     }
 
+    /// <summary>Gives a role where no file has done so; null gives none.</summary>
+    public void SetDefault(string name, string? text)
+    {
+        if (text is not null)
+            _named.TryAdd(name, text);
+    }
+
     /// <summary>Takes what a file says; what an earlier file said stays.</summary>
     public void Merge(JsonPart config)
     {
