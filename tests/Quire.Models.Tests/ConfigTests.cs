@@ -7,6 +7,19 @@ namespace Quire.Models.Tests;
 
 public class ConfigTests
 {
+    /// <summary>Bytes that are no UTF-8, and half of a surrogate pair as an escape, in names and values, known or not.</summary>
+    [Theory]
+    [InlineData("{\"architectures\": [\"a\u00ECb\"]}", "it is not UTF-8")]
+    [InlineData("{\"model_\u00ECtype\": 1}", "it is not UTF-8")]
+    [InlineData("{\"other\": [{\"deep\": \"\\ud800\"}]}", "half a surrogate pair")]
+    [InlineData("{\"\\udc00\": 1}", "half a surrogate pair")]
+    public void Text_that_is_not_valid_Unicode_is_refused_wherever_it_stands(string json, string problem)
+    {
+        using var folder = new Support.TemporaryFolder();
+        string path = folder.Write("config.json", System.Text.Encoding.Latin1.GetBytes(json));
+        Assert.Contains(problem, Assert.Throws<CheckpointException>(() => HfConfig.Load(path)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("\"vocab_size\": 19", "\"vocab_size\": -1", "vocab_size is -1, which is not between 1 and 16777216")]
     [InlineData("\"vocab_size\": 19", "\"vocab_size\": 1e12", "vocab_size is 1e12")]

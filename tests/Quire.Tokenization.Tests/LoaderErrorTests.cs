@@ -86,7 +86,7 @@ public sealed class LoaderErrorTests
         Directory.CreateDirectory(folder);
         try
         {
-            Assert.Contains("has no tokenizer.json, no tokenizer.model and no vocab.json", Assert.Throws<TokenizerException>(() => TokenizerLoader.Load(folder)).Message);
+            Assert.Contains("has no tokenizer.json, no tekken.json, no tokenizer.model and no vocab.json", Assert.Throws<TokenizerException>(() => TokenizerLoader.Load(folder)).Message);
         }
         finally
         {

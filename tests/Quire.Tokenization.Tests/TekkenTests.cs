@@ -25,7 +25,9 @@ public sealed class TekkenTests : IDisposable
             ["config"] = new JsonObject
             {
                 ["pattern"] = reference["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"]!.GetValue<string>(),
-                ["default_vocab_size"] = 131_072, ["default_num_special_tokens"] = 1000, ["version"] = "v7",
+                ["default_vocab_size"] = 131_072,
+                ["default_num_special_tokens"] = 1000,
+                ["version"] = "v7",
             },
             ["special_tokens"] = new JsonArray([.. reference["added_tokens"]!.AsArray().Take(14).Select(token => Control(token!["id"]!.GetValue<int>(), token["content"]!.GetValue<string>()))]),
 

@@ -2,6 +2,7 @@ using System;
 using System.Buffers;
 using System.IO;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Quire.Models.Config;
 
@@ -43,9 +44,15 @@ internal static class JsonFile
     /// <summary>Parses one JSON object; duplicate keys are refused.</summary>
     public static JsonElement Parse(ReadOnlyMemory<byte> json, string name)
     {
+        if (!Utf8.IsValid(json.Span))
+        {
+            throw new CheckpointException(CheckpointProblem.Malformed, $"{name} is not valid JSON: it is not UTF-8");
+        }
+
         try
         {
             using JsonDocument document = JsonDocument.Parse(SkipByteOrderMark(json), Options);
+            ReadTexts(document.RootElement);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 throw new CheckpointException(CheckpointProblem.Malformed, $"{name} must hold a JSON object, not {document.RootElement.ValueKind}");
@@ -56,6 +63,37 @@ internal static class JsonFile
         catch (JsonException error)
         {
             throw new CheckpointException(CheckpointProblem.Malformed, $"{name} is not valid JSON: {error.Message}", error);
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new CheckpointException(CheckpointProblem.Malformed, $"{name} has a text with half a surrogate pair, which is not valid Unicode", error);
+        }
+    }
+
+    /// <summary>Half a surrogate pair can be written as an escape, and shows only when a text is read; so all are read here, once.</summary>
+    /// <exception cref="InvalidOperationException">A text is not valid Unicode.</exception>
+    private static void ReadTexts(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    ReadTexts(property.Value);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in element.EnumerateArray())
+                {
+                    ReadTexts(item);
+                }
+
+                break;
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
         }
     }
 
