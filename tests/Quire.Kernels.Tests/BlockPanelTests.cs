@@ -12,7 +12,7 @@ public unsafe class BlockPanelTests
 {
     public static TheoryData<InstructionTier> Tiers => KernelWorld.Tiers;
 
-    private static BlockFormat[] Formats => [BlockFormat.Q41, BlockFormat.Q50, BlockFormat.Q51, BlockFormat.Q4K, BlockFormat.Q5K, BlockFormat.Q6K];
+    private static BlockFormat[] Formats => [BlockFormat.Q41, BlockFormat.Q50, BlockFormat.Q51, BlockFormat.Q3K, BlockFormat.Q4K, BlockFormat.Q5K, BlockFormat.Q6K];
 
     [Theory]
     [MemberData(nameof(Tiers))]
@@ -47,7 +47,7 @@ public unsafe class BlockPanelTests
                     for (int block = 0; block < 20 * 512 / format.BlockLength(); block++)
                     {
                         var bytes = new Span<byte>((byte*)part.Data + block * format.BlockBytes(), format.BlockBytes());
-                        (format == BlockFormat.Q6K ? bytes[..208] : bytes[first..]).Fill(fill);
+                        (format == BlockFormat.Q6K ? bytes[..208] : format == BlockFormat.Q3K ? bytes[..108] : bytes[first..]).Fill(fill);
                     }
 
                     Tensor x = world.Numbers(tokens, 512);
@@ -229,6 +229,12 @@ public unsafe class BlockPanelTests
                 return;
             }
 
+            if (format == BlockFormat.Q3K)
+            {
+                ReadThree(block);
+                return;
+            }
+
             if (format == BlockFormat.Q6K)
             {
                 Factor = Half(block + 208);
@@ -260,6 +266,21 @@ public unsafe class BlockPanelTests
                     int quant = (nibbles[group / 2 * 32 + i] >> (group % 2 * 4)) & 15;
                     Quants[32 * group + i] = format == BlockFormat.Q5K ? quant | ((block[16 + i] >> group) & 1) << 4 : quant;
                 }
+            }
+        }
+
+        private void ReadThree(byte* block)
+        {
+            Factor = Half(block + 108);
+            MinimumFactor = 0;
+            for (int i = 0; i < 256; i++)
+            {
+                int low = (block[32 + i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32))) & 3;
+                int third = (block[i % 32] >> (i / 32)) & 1;
+                Quants[i] = (low | third << 2) - 4;
+                int s = i / 16;
+                int four = s < 8 ? block[96 + s] & 15 : block[96 + s - 8] >> 4;
+                Scales[s] = (four | ((block[96 + 8 + s % 4] >> (2 * (s / 4))) & 3) << 4) - 32;
             }
         }
 

@@ -15,6 +15,7 @@ public class EmulatedKernelTests
         Quants<Q41Quants>();
         Quants<Q50Quants>();
         Quants<Q51Quants>();
+        Quants<Q3KQuants>();
         Quants<Q4KQuants>();
         Quants<Q5KQuants>();
         Quants<Q6KQuants>();

@@ -15,7 +15,7 @@ namespace Quire.Cpu.Bench;
 /// </summary>
 public sealed class PanelCheck(CpuOptions options, int seed)
 {
-    private static readonly string[] AllFormats = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
+    private static readonly string[] AllFormats = ["Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "int4", "int8", "BF16"];
 
     private readonly Random _random = new(seed);
 
@@ -140,6 +140,7 @@ public sealed class PanelCheck(CpuOptions options, int seed)
             "Q4_1" => (BlockFormat.Q41, [0, 2], 15.0),
             "Q5_0" => (BlockFormat.Q50, [0], 16.0),
             "Q5_1" => (BlockFormat.Q51, [0, 2], 31.0),
+            "Q3_K" => (BlockFormat.Q3K, [108], 32.0 * 4),
             "Q4_K" => (BlockFormat.Q4K, [0, 2], 63.0 * 15),
             "Q5_K" => (BlockFormat.Q5K, [0, 2], 63.0 * 31),
             "Q6_K" => (BlockFormat.Q6K, [208], 128.0 * 32),

@@ -62,15 +62,20 @@ internal static class BlockAssembler
     {
         var code = new Assembler(64);
         Enter(code);
-        Broadcast(code, zmm2, 0x0F0F_0F0F);
-        Broadcast(code, zmm4, TQuants.Bits == 5 ? 0x1010_1010 : 0x3030_3030);
+        Broadcast(code, zmm2, TQuants.Bits == 3 ? 0x0303_0303 : 0x0F0F_0F0F);
+        Broadcast(code, zmm4, TQuants.Bits switch
+        {
+            3 => 0x0404_0404,
+            5 => 0x1010_1010,
+            _ => 0x3030_3030,
+        });
         code.mov(rax, __qword_ptr[rbx + 32]);
         Label block = code.CreateLabel();
         Label group = code.CreateLabel();
         code.Label(ref block);
         StartBlock(code, rows);
         code.Label(ref group);
-        int units = TQuants.Bits > 4 ? 2 : 1;
+        int units = TQuants.Bits != 4 ? 2 : 1;
         for (int unit = 0; unit < units; unit++)
         {
             for (int r = 0; r < rows; r++)
@@ -217,6 +222,12 @@ internal static class BlockAssembler
             return;
         }
 
+        if (TQuants.Bits == 3)
+        {
+            Threes(code, unit, rows);
+            return;
+        }
+
         int step = TQuants.Bits - 4;
         code.vmovdqu32(zmm3, __zmmword_ptr[rsi + LowBytes + (step == 2 ? VectorBytes * unit : 0)]);
         for (int quad = 0; quad < 4; quad++)
@@ -228,19 +239,38 @@ internal static class BlockAssembler
             }
 
             code.vpandd(zmm0, zmm0, zmm2);
-            int shift = 4 - step * quad - (step == 1 ? 4 * unit : 0);
-            if (shift > 0)
-            {
-                code.vpsllw(zmm1, zmm3, (byte)shift);
-            }
-            else if (shift < 0)
-            {
-                code.vpsrlw(zmm1, zmm3, (byte)-shift);
-            }
-
-            code.vpternlogd(zmm0, shift == 0 ? zmm3 : zmm1, zmm4, OrAnd);
+            Above(code, 4 - step * quad - (step == 1 ? 4 * unit : 0));
             Quad(code, zmm0, 4 * unit + quad, rows);
         }
+    }
+
+    /// <summary>Half of a group of 3-bit weights.</summary>
+    private static void Threes(Assembler code, int unit, int rows)
+    {
+        code.vmovdqu32(zmm3, __zmmword_ptr[rsi + 2 * VectorBytes]);
+        code.vmovdqu32(zmm5, __zmmword_ptr[rsi + VectorBytes * unit]);
+        for (int quad = 0; quad < 4; quad++)
+        {
+            code.vpsrlw(zmm0, zmm5, (byte)(2 * quad));
+            code.vpandd(zmm0, zmm0, zmm2);
+            Above(code, 2 - 4 * unit - quad);
+            Quad(code, zmm0, 4 * unit + quad, rows);
+        }
+    }
+
+    /// <summary>Adds the bits above to those in register 0: register 3 shifted to the left, or to the right, and of that the mask.</summary>
+    private static void Above(Assembler code, int shift)
+    {
+        if (shift > 0)
+        {
+            code.vpsllw(zmm1, zmm3, (byte)shift);
+        }
+        else if (shift < 0)
+        {
+            code.vpsrlw(zmm1, zmm3, (byte)-shift);
+        }
+
+        code.vpternlogd(zmm0, shift == 0 ? zmm3 : zmm1, zmm4, OrAnd);
     }
 
     private static void Quad(Assembler code, AssemblerRegisterZMM weights, int quad, int rows)

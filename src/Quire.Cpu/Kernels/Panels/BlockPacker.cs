@@ -72,6 +72,14 @@ internal static unsafe class BlockPacker
         where TQuants : struct, IBlockQuants
     {
         byte* groups = target + TQuants.ParameterBytes;
+        if (TQuants.Bits == 3)
+        {
+            ((ushort*)target)[lane] = Unsafe.ReadUnaligned<ushort>(source + 108);
+            Spread(source + 96, 12, target + Outputs * sizeof(ushort), lane);
+            PackThree(source, groups, lane);
+            return;
+        }
+
         if (TQuants.Bits == 6)
         {
             ((ushort*)target)[lane] = Unsafe.ReadUnaligned<ushort>(source + 208);
@@ -162,6 +170,29 @@ internal static unsafe class BlockPacker
         }
 
         return bits;
+    }
+
+    /// <summary>32 bytes of third bits, 64 of the lower two: see <see cref="Tensors.Reference.BlockDecoding"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackThree(byte* source, byte* target, int lane)
+    {
+        int groupBytes = PanelFormat.Q3K.GroupBytes();
+        for (int group = 0; group < KGroups; group++, target += groupBytes)
+        {
+            byte* low = source + 32 + 32 * (group / 4);
+            uint first = 0;
+            uint second = 0;
+            for (int quad = 0; quad < 4; quad++)
+            {
+                first |= ((Unsafe.ReadUnaligned<uint>(low + 4 * quad) >> (2 * (group % 4))) & 0x0303_0303) << (2 * quad);
+                second |= ((Unsafe.ReadUnaligned<uint>(low + 16 + 4 * quad) >> (2 * (group % 4))) & 0x0303_0303) << (2 * quad);
+            }
+
+            uint* quads = (uint*)target + lane;
+            quads[0] = first;
+            quads[Outputs] = second;
+            quads[2 * Outputs] = Fifth(source, group);
+        }
     }
 
     /// <summary>Group j of each half of a block: see <see cref="Tensors.Reference.BlockDecoding"/>.</summary>

@@ -30,7 +30,7 @@ internal static unsafe class BlockTiles256<TQuants>
 
     public const long ScratchBytes = ExpandedBytes + ChunkGroups * (ScaleBytes + MinimumBytes + FactorBytes);
 
-    private static bool HasHalves => TQuants.Bits > 4;
+    private static bool HasHalves => TQuants.Bits != 4;
 
     private static int UnitQuads => HasHalves ? PanelLayout.GroupQuads / 2 : PanelLayout.GroupQuads;
 
@@ -115,7 +115,14 @@ internal static unsafe class BlockTiles256<TQuants>
                 Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(bytes + 8)).Store(minima + group * Outputs + 8);
             }
 
-            ExpandGroup(w, target);
+            if (TQuants.Bits == 3)
+            {
+                ExpandThrees(w, target);
+            }
+            else
+            {
+                ExpandGroup(w, target);
+            }
         }
     }
 
@@ -143,6 +150,29 @@ internal static unsafe class BlockTiles256<TQuants>
 
                 first.Store(target + 64 * quad + lane);
                 second.Store(target + LowBytes + 64 * quad + lane);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ExpandThrees(byte* w, byte* target)
+    {
+        Vector256<byte> low = Vector256.Create((byte)3);
+        Vector256<byte> high = Vector256.Create((byte)4);
+        for (nint lane = 0; lane < 64; lane += 32)
+        {
+            Vector256<ushort> l = Vector256.Load(w + lane).AsUInt16();
+            Vector256<ushort> m = Vector256.Load(w + 64 + lane).AsUInt16();
+            Vector256<ushort> h = Vector256.Load(w + 128 + lane).AsUInt16();
+            Vector256<ushort> g = h >>> 4;
+            for (nint quad = 0; quad < 4; quad++)
+            {
+                ((l.AsByte() & low) | ((h << 2).AsByte() & high)).Store(target + 64 * quad + lane);
+                ((m.AsByte() & low) | ((g << 2).AsByte() & high)).Store(target + LowBytes + 64 * quad + lane);
+                l >>>= 2;
+                m >>>= 2;
+                h >>>= 1;
+                g >>>= 1;
             }
         }
     }

@@ -20,7 +20,7 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
 
     public static long ScratchBytes => BlockTiles256<TQuants>.ScratchBytes;
 
-    private static bool HasHalves => TQuants.Bits > 4;
+    private static bool HasHalves => TQuants.Bits != 4;
 
     private static int GroupBytes => Outputs * PanelLayout.GroupInputs / 8 * TQuants.Bits;
 
@@ -85,8 +85,8 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
                 Vector256<short> o0 = TQuants.ZeroPoint == 0 ? default : Avx2.BroadcastScalarToVector256(xOffsets).AsInt16();
                 Vector256<short> o1 = TQuants.ZeroPoint == 0 ? default : Avx2.BroadcastScalarToVector256(xOffsets + 1).AsInt16();
                 xOffsets += 2;
-                (Vector256<short> b0, Vector256<short> c0) = Halves(w, w + LowBytes, x, o0, o1);
-                (Vector256<short> b1, Vector256<short> c1) = Halves(w + 32, w + LowBytes + 32, x, o0, o1);
+                (Vector256<short> b0, Vector256<short> c0) = TQuants.Bits == 3 ? Threes(w, x, o0, o1) : Halves(w, x, o0, o1);
+                (Vector256<short> b1, Vector256<short> c1) = TQuants.Bits == 3 ? Threes(w + 32, x, o0, o1) : Halves(w + 32, x, o0, o1);
                 (Vector256<short> u0, Vector256<short> u1) = UnitScale<TQuants>.Pairs(unitScales);
                 t0 = Fma.MultiplyAdd(Vector256.ConvertToSingle(Avx2.MultiplyAddAdjacent(b0, u0)), s, t0);
                 t1 = Fma.MultiplyAdd(Vector256.ConvertToSingle(Avx2.MultiplyAddAdjacent(b1, u1)), s, t1);
@@ -146,12 +146,12 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
 
     /// <summary>The two halves of a group of 5- or 6-bit weights of 8 outputs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector256<short> First, Vector256<short> Second) Halves(byte* w, byte* above, byte* x, Vector256<short> a, Vector256<short> b)
+    private static (Vector256<short> First, Vector256<short> Second) Halves(byte* w, byte* x, Vector256<short> a, Vector256<short> b)
     {
         Vector256<byte> low = Vector256.Create((byte)15);
         Vector256<byte> high = Vector256.Create((byte)(TQuants.Bits == 5 ? 0x10 : 0x30));
-        Vector256<ushort> h = Vector256.Load(above).AsUInt16();
-        Vector256<ushort> g = TQuants.Bits == 5 ? h : Vector256.Load(above + 64).AsUInt16();
+        Vector256<ushort> h = Vector256.Load(w + LowBytes).AsUInt16();
+        Vector256<ushort> g = TQuants.Bits == 5 ? h : Vector256.Load(w + LowBytes + 64).AsUInt16();
         Vector256<byte> q = Vector256.Load(w);
         Vector256<ushort> c = h << 4;
         Vector256<ushort> d = TQuants.Bits == 5 ? g : g << 4;
@@ -172,6 +172,26 @@ internal readonly unsafe struct Blocks256<TQuants> : IPanelKernel
         d = TQuants.Bits == 5 ? g >>> 3 : g >>> 2;
         a += Avx2.MultiplyAddAdjacent((q & low) | (c.AsByte() & high), Quad(x, 3));
         b += Avx2.MultiplyAddAdjacent(((q.AsUInt16() >>> 4).AsByte() & low) | (d.AsByte() & high), Quad(x, 7));
+        return (a, b);
+    }
+
+    /// <summary>The two halves of a group of 3-bit weights of 8 outputs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<short> First, Vector256<short> Second) Threes(byte* w, byte* x, Vector256<short> a, Vector256<short> b)
+    {
+        Vector256<byte> low = Vector256.Create((byte)3);
+        Vector256<byte> high = Vector256.Create((byte)4);
+        Vector256<ushort> l = Vector256.Load(w).AsUInt16();
+        Vector256<ushort> m = Vector256.Load(w + 64).AsUInt16();
+        Vector256<ushort> h = Vector256.Load(w + 128).AsUInt16();
+        a += Avx2.MultiplyAddAdjacent((l.AsByte() & low) | ((h << 2).AsByte() & high), Quad(x, 0));
+        b += Avx2.MultiplyAddAdjacent((m.AsByte() & low) | ((h >>> 2).AsByte() & high), Quad(x, 4));
+        a += Avx2.MultiplyAddAdjacent(((l >>> 2).AsByte() & low) | ((h << 1).AsByte() & high), Quad(x, 1));
+        b += Avx2.MultiplyAddAdjacent(((m >>> 2).AsByte() & low) | ((h >>> 3).AsByte() & high), Quad(x, 5));
+        a += Avx2.MultiplyAddAdjacent(((l >>> 4).AsByte() & low) | (h.AsByte() & high), Quad(x, 2));
+        b += Avx2.MultiplyAddAdjacent(((m >>> 4).AsByte() & low) | ((h >>> 4).AsByte() & high), Quad(x, 6));
+        a += Avx2.MultiplyAddAdjacent(((l >>> 6).AsByte() & low) | ((h >>> 1).AsByte() & high), Quad(x, 3));
+        b += Avx2.MultiplyAddAdjacent(((m >>> 6).AsByte() & low) | ((h >>> 5).AsByte() & high), Quad(x, 7));
         return (a, b);
     }
 

@@ -19,7 +19,7 @@ internal readonly unsafe struct Blocks512<TQuants> : IPanelKernel
         Form = PanelInputForm.Bytes,
         BlockRows = Emitted512.BlockRows(rows),
         WholeOffsets = true,
-        HasHalfOffsets = TQuants.Bits > 4,
+        HasHalfOffsets = TQuants.Bits != 4,
         HasSums = TQuants.HasMinima,
     };
 
@@ -34,7 +34,7 @@ internal readonly unsafe struct Blocks512<TQuants> : IPanelKernel
         nint groupBytes = x.BlockBytes / groups;
         nint blockBytes = TQuants.ParameterBytes + blockGroups * (nint)TQuants.Format.GroupBytes();
         byte* w = operands.Values + panel * (groups / blockGroups * blockBytes);
-        int offsets = TQuants.Bits > 4 ? 2 : 1;
+        int offsets = TQuants.Bits != 4 ? 2 : 1;
         nint skip = (nint)(groups - blockGroups) * x.BlockRows * sizeof(float);
         var parameters = (BlockParameters*)scratch;
         var kernel = (delegate* unmanaged<BlockArguments*, void>)operands.Code;

@@ -1,13 +1,14 @@
 namespace Quire.Cpu.Kernels.Panels;
 
 /// <summary>
-/// Weights of 4, 5 or 6 bits without sign in panels whose groups have scales of their own below that of a block of groups. A block of a
+/// Weights of 3 to 6 bits without sign in panels whose groups have scales of their own below that of a block of groups. A block of a
 /// panel is its parameters, then of each group the lower four bits of all weights (quad i of a group is the lower, quad i + 4 the upper half
 /// of the bytes), then the bits above:
 /// <list type="bullet">
 /// <item>the fifth: [16 outputs, 4] bytes, of which bit i belongs to quad i;</item>
 /// <item>the fifth and sixth: [2, 16 outputs, 4] bytes, of which the bits 2i and 2i + 1 belong to quad i of the first or second half.</item>
 /// </list>
+/// Of 3-bit weights the lower two bits come first, as the fifth and sixth lie above, then the third as the fifth does.
 /// </summary>
 /// <remarks>
 /// A unit is what shares a scale: the group of 4-bit weights, else half a group. The sum of an output and a row is, over the blocks in order,
@@ -18,7 +19,7 @@ internal unsafe interface IBlockQuants
 {
     static abstract PanelFormat Format { get; }
 
-    /// <summary>Bits of a weight.</summary>
+    /// <summary>Bits of a weight: 3 to 6.</summary>
     static abstract int Bits { get; }
 
     /// <summary>What weights are stored above their value.</summary>

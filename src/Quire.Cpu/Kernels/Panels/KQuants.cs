@@ -74,6 +74,48 @@ internal readonly unsafe struct Q6KQuants : IBlockQuants
     }
 }
 
+/// <summary>Q3_K: d, then the twelve bytes of packed scales of half groups; weights are stored 4 higher.</summary>
+internal readonly unsafe struct Q3KQuants : IBlockQuants
+{
+    private const int HalfBytes = PanelLayout.PanelOutputs * sizeof(ushort);
+
+    public static PanelFormat Format => PanelFormat.Q3K;
+
+    public static int Bits => 3;
+
+    public static int ZeroPoint => 4;
+
+    public static UnitScales Scales => UnitScales.OfHalves;
+
+    public static bool HasMinima => false;
+
+    public static int BlockGroups => BlockParameters.MaxGroups;
+
+    public static int ParameterBytes => HalfBytes + 12 * PanelLayout.PanelOutputs;
+
+    /// <summary>Of scale s four bits are half of byte s mod 8 and two bits are in byte 8 + s mod 4; all are stored 32 higher.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Expand(byte* parameters, BlockParameters* target)
+    {
+        const int Outputs = PanelLayout.PanelOutputs;
+        KScales.Halves((ushort*)parameters, target->Scale);
+        byte* packed = parameters + HalfBytes;
+        Vector256<byte> four = Vector256.Create((byte)15);
+        Vector256<byte> high = Vector256.Create((byte)0x30);
+        Vector256<byte> offset = Vector256.Create((byte)32);
+        for (nint s = 0; s < 4 * Outputs; s += 2 * Outputs)
+        {
+            Vector256<byte> a = Vector256.Load(packed + s);
+            Vector256<byte> b = Vector256.Load(packed + 4 * Outputs + s);
+            Vector256<ushort> two = Vector256.Load(packed + 8 * Outputs + s).AsUInt16();
+            (((a & four) | ((two << 4).AsByte() & high)) - offset).Store(target->UnitScales + s);
+            (((b & four) | ((two << 2).AsByte() & high)) - offset).Store(target->UnitScales + 4 * Outputs + s);
+            ((((a.AsUInt16() >>> 4).AsByte() & four) | (two.AsByte() & high)) - offset).Store(target->UnitScales + 8 * Outputs + s);
+            ((((b.AsUInt16() >>> 4).AsByte() & four) | ((two >>> 2).AsByte() & high)) - offset).Store(target->UnitScales + 12 * Outputs + s);
+        }
+    }
+}
+
 /// <summary>The parameters of Q4_K and Q5_K.</summary>
 internal static unsafe class KScales
 {

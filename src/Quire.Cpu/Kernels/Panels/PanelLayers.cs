@@ -21,6 +21,7 @@ internal sealed class PanelLayers(EmittedKernels emitted)
         BlockFormat.Q41 => Blocks<Q41Quants>(memory, parts, bias),
         BlockFormat.Q50 => Blocks<Q50Quants>(memory, parts, bias),
         BlockFormat.Q51 => Blocks<Q51Quants>(memory, parts, bias),
+        BlockFormat.Q3K => Blocks<Q3KQuants>(memory, parts, bias),
         BlockFormat.Q4K => Blocks<Q4KQuants>(memory, parts, bias),
         BlockFormat.Q5K => Blocks<Q5KQuants>(memory, parts, bias),
         BlockFormat.Q6K => Blocks<Q6KQuants>(memory, parts, bias),

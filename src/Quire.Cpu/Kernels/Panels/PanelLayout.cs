@@ -39,6 +39,7 @@ internal static class PanelLayout
         PanelFormat.Integers4 or PanelFormat.Affine4 or PanelFormat.Q41 or PanelFormat.Q4K => PanelOutputs * GroupInputs / 2,
         PanelFormat.Q50 or PanelFormat.Q51 or PanelFormat.Q5K => PanelOutputs * GroupInputs / 8 * 5,
         PanelFormat.Q6K => PanelOutputs * GroupInputs / 8 * 6,
+        PanelFormat.Q3K => PanelOutputs * GroupInputs / 8 * 3,
         PanelFormat.BFloat16 => PanelOutputs * GroupInputs * 2,
         _ => PanelOutputs * GroupInputs,
     };
@@ -48,6 +49,7 @@ internal static class PanelLayout
     {
         PanelFormat.Integers4 => 8,
         PanelFormat.Unsigned8 => 128,
+        PanelFormat.Q3K => 4,
         PanelFormat.Q50 => 16,
         PanelFormat.Q6K => 32,
         _ => 0,
@@ -78,7 +80,10 @@ internal enum PanelFormat
     /// <summary>The same with 5 bits.</summary>
     Q51,
 
-    /// <summary>Blocks of eight groups of 4 bits.</summary>
+    /// <summary>Blocks of eight groups of 3 bits, 4 above their value.</summary>
+    Q3K,
+
+    /// <summary>The same with 4 bits.</summary>
     Q4K,
 
     /// <summary>The same with 5 bits.</summary>

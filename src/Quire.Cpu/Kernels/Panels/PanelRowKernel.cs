@@ -61,9 +61,12 @@ internal unsafe struct PanelRows
                 {
                     int quad = i / PanelLayout.QuadInputs;
                     int place = lane * PanelLayout.QuadInputs + i % PanelLayout.QuadInputs;
-                    int value = (values[quad % 4 * 64 + place] >> (quad / 4 * 4)) & 15;
+                    int value = TQuants.Bits == 3
+                        ? (values[quad / 4 * 64 + place] >> (2 * (quad % 4))) & 3
+                        : (values[quad % 4 * 64 + place] >> (quad / 4 * 4)) & 15;
                     value |= TQuants.Bits switch
                     {
+                        3 => ((values[128 + place] >> quad) & 1) << 2,
                         5 => ((values[256 + place] >> quad) & 1) << 4,
                         6 => ((values[256 + quad / 4 * 64 + place] >> (2 * (quad % 4))) & 3) << 4,
                         _ => 0,
