@@ -8,6 +8,14 @@ namespace Quire.Models.Tests;
 /// <summary>Small random models in every published layout, against a textbook Llama of the weights that they stand for.</summary>
 public class QuantizedFormatTests
 {
+    private const double Exact = 1e-4;
+
+    /// <summary>
+    /// Where inputs become integers of 16 bits (decision 0006): the small models here turn 1.5e-5 of an input into up to 4e-4 of a logit. That those
+    /// products are the defined ones bit for bit is held by the tests of kernels, and that layouts mean the same by the backends before.
+    /// </summary>
+    private const double Wide = 5e-4;
+
     private static readonly int[] Prompt = [3, 14, 1, 5, 9, 2, 6, 5, 3, 5, 8];
 
     public static TheoryData<string> Formats => new(QuantizedFormats.All.Select(format => format.Name));
@@ -24,14 +32,14 @@ public class QuantizedFormatTests
             ? (module, x) => module == "lm_head" || format.IsPlain?.Invoke(module) == true ? x : rounding(x)
             : null;
         double[][] expected = new NaiveLlama(QuantizedWriter.Shape, writer.Plain, round).Logits(Prompt);
-        foreach (string backendName in (string[])[Backends.Reference, Backends.Cpu])
+        foreach (string backendName in (string[])[Backends.Reference, Backends.CpuFloats, Backends.Cpu])
         {
             using IBackend backend = Backends.Create(backendName);
             using DecoderModel model = DecoderModel.Load(folder.Path, backend, new ModelOptions { DType = "float32", MaxBatchedTokens = 32, MaxLogitRows = 32 });
             float[][] whole = new ModelDriver(backend, model) is var driver ? driver.StepForAllRows(new Chunk(driver.NewSequence(), Prompt)) : [];
             for (int i = 0; i < Prompt.Length; i++)
             {
-                Near(expected[i], whole[i], $"{name} on {backendName}, token {i}");
+                Near(expected[i], whole[i], backendName == Backends.Cpu && format.Round is null ? Wide : Exact, $"{name} on {backendName}, token {i}");
             }
         }
     }
@@ -105,9 +113,9 @@ public class QuantizedFormatTests
         return folder;
     }
 
-    private static void Near(double[] expected, float[] actual, string what)
+    private static void Near(double[] expected, float[] actual, double tolerance, string what)
     {
-        double limit = 1e-4 * (1 + expected.Max(Math.Abs));
+        double limit = tolerance * (1 + expected.Max(Math.Abs));
         for (int i = 0; i < expected.Length; i++)
         {
             Assert.True(Math.Abs(expected[i] - actual[i]) <= limit, $"{what}: logit {i} is {actual[i]} instead of {expected[i]}");

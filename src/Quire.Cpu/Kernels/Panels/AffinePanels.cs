@@ -18,9 +18,17 @@ internal static unsafe class AffinePanels
     /// <summary>Bytes that kernels may read past the last zero point.</summary>
     private const int Slack = 64;
 
-    /// <summary>The order for a part; null where groups are so short that padding them would cost more than a quarter.</summary>
+    /// <summary>
+    /// The order for a part; null where groups are so short that padding them would cost more than a quarter, and where the format rounds inputs
+    /// itself: rounding them again would move some to another step of the format.
+    /// </summary>
     public static ColumnOrder? Order(GroupAffinePart part)
     {
+        if (part.Activations is not null)
+        {
+            return null;
+        }
+
         ColumnOrder order = ColumnOrder.Of(part, PanelLayout.GroupInputs);
         return order.Columns <= PanelLayout.Groups(part.InFeatures) * PanelLayout.GroupInputs / 4 * 5 ? order : null;
     }
