@@ -57,6 +57,7 @@ public sealed class DecoderModel : IDisposable
         _head = builder.Head(_embedding, _packedEmbedding);
         WeightBytes = builder.WeightBytes;
         KvScales = KvScaleReader.Read(slots, source);
+        binder.ReleaseNeighbours();
         Workspace = new DecoderWorkspace(Spec, backend, options.MaxBatchedTokens, options.MaxLogitRows);
     }
 

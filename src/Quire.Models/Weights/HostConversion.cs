@@ -57,13 +57,15 @@ internal static unsafe class HostConversion
     public static void SeparateHeads(nint source, nint target, int rows, long rowBytes, int heads)
     {
         int half = rows / heads / 2;
-        for (int row = 0; row < rows; row++)
+        Parallel.For(0, heads, head =>
         {
-            int head = row / (2 * half);
-            int within = row % (2 * half);
-            long from = (long)head * 2 * half + (within < half ? 2 * within : 2 * (within - half) + 1);
-            Buffer.MemoryCopy((byte*)source + from * rowBytes, (byte*)target + row * rowBytes, rowBytes, rowBytes);
-        }
+            for (int within = 0; within < 2 * half; within++)
+            {
+                long row = (long)head * 2 * half + within;
+                long from = (long)head * 2 * half + (within < half ? 2 * within : 2 * (within - half) + 1);
+                Buffer.MemoryCopy((byte*)source + from * rowBytes, (byte*)target + row * rowBytes, rowBytes, rowBytes);
+            }
+        });
     }
 
     /// <summary>The values of packed rows in a plain type, in memory of <paramref name="memory"/>.</summary>

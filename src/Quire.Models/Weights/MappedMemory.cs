@@ -11,6 +11,9 @@ public static unsafe partial class MappedMemory
     private const long ChunkBytes = 8 << 20;
     private const int DontNeed = 4;
 
+    /// <summary>Linux 5.14: maps all pages at once, which costs far less than a fault each.</summary>
+    private const int PopulateRead = 22;
+
     /// <summary>Reads every page once, on all cores: a disk works best with several reads at a time, and computing finds the pages there.</summary>
     public static void Populate(nint data, long bytes)
     {
@@ -50,6 +53,15 @@ public static unsafe partial class MappedMemory
 
     private static void Touch(nint data, long bytes)
     {
+        if (OperatingSystem.IsLinux())
+        {
+            nint begin = data / Environment.SystemPageSize * Environment.SystemPageSize;
+            if (Advise(begin, (nuint)(data - begin + (nint)bytes), PopulateRead) == 0)
+            {
+                return;
+            }
+        }
+
         int sum = 0;
         for (long i = 0; i < bytes; i += PageBytes)
         {

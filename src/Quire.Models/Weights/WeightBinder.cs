@@ -23,6 +23,7 @@ public sealed class WeightBinder
     private readonly IProgress<LoadProgress>? _progress;
     private readonly long _bytesTotal;
     private readonly bool _keepsBlocks;
+    private readonly List<WeightTensor> _released = [];
     private long _bytesDone;
 
     /// <summary>Checks that the source holds exactly the slots.</summary>
@@ -160,7 +161,22 @@ public sealed class WeightBinder
         if (_slots.Find(_source, slot.Name) is { IsMapped: true } tensor)
         {
             MappedMemory.Release(tensor.Data, tensor.SizeInBytes);
+            _released.Add(tensor);
         }
+    }
+
+    /// <summary>
+    /// Lets those pages go again, once everything is loaded: reading a tensor brings back pages of its neighbours, which the system maps around a
+    /// fault.
+    /// </summary>
+    public void ReleaseNeighbours()
+    {
+        foreach (WeightTensor tensor in _released)
+        {
+            MappedMemory.Release(tensor.Data, tensor.SizeInBytes);
+        }
+
+        _released.Clear();
     }
 
     /// <summary>What is used where it lies is read ahead; what was converted is not needed a second time.</summary>
